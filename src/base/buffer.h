@@ -1,0 +1,13 @@
+#pragma once
+/* base/buffer.h: text being written into memory of a fixed size. Writing past the end sets `overflowed` and writes nothing more:
+ * the writer checks once, at the end. */
+#include <stdarg.h>
+#include "base/slice.h"
+
+struct buffer { char *start; size_t length, capacity; bool overflowed; };
+
+static inline struct buffer buffer_over(char *memory, size_t capacity) { return (struct buffer){ memory, 0, capacity, false }; }
+static inline struct slice buffer_slice(const struct buffer *b) { return (struct slice){ b->start, b->length }; }
+void buffer_add(struct buffer *b, struct slice text);
+void buffer_add_byte(struct buffer *b, char byte);
+[[gnu::format(printf, 2, 3)]] void buffer_print(struct buffer *b, const char *format, ...);

@@ -1,0 +1,6 @@
+#pragma once
+/* base/crc32c.h: the Castagnoli checksum (RFC 3720 B.4), by the CPU's instruction where it has one. Any thread. */
+#include <stdint.h>
+#include "base/slice.h"
+
+[[nodiscard]] uint32_t crc32c(uint32_t so_far, struct slice bytes); /* start with 0 */
