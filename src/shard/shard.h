@@ -1,0 +1,84 @@
+#pragma once
+/* shard/shard.h: one pinned thread with one ring, and the loop that everything in the engine runs in.
+ *
+ *     reap completions → take the inbox → run what is ready → fire timers → flush (journal, databases, wakes) → sleep
+ *
+ * A shard shares nothing mutable. What it owns is embedded in structs that live on it, and dies on it. Shards talk by envelopes
+ * (envelope.h). Blocking calls are forbidden on a shard: whatever waits is an operation (io.h), a timer, or an envelope.
+ */
+#include <pthread.h>
+#include <stdint.h>
+#include "base/hash_map.h"
+#include "base/histogram.h"
+#include "base/list.h"
+#include "base/metrics.h"
+#include "io/io.h"
+#include "io/timer_wheel.h"
+#include "shard/envelope.h"
+#include "shard/inbox.h"
+
+struct shard;
+struct shard_group;
+
+/* Work for later in this turn or the next: an actor with mail, a flow whose wait is over. Embedded in its owner. */
+struct task { struct list_node node; void (*run)(struct task *t); };
+
+/* Called once at the end of every turn in which anything ran, in order of registration: one journal write, one flush per database
+ * connection, whatever the turn has gathered. */
+struct flush_hook { struct flush_hook *next; void (*flush)(struct flush_hook *h); };
+
+struct shard {
+    uint32_t            magic;
+    uint16_t            index;      /* 0 … group->count - 1 */
+    struct shard_group *group;
+    struct io          *io;
+    struct timer_wheel  timers;
+    uint64_t            now_us;     /* monotonic, read once per turn */
+    int64_t             wall_us;    /* UTC, read in the same moment */
+    struct list         ready;      /* of struct task */
+    struct flush_hook  *first_flush, *last_flush;
+    void               *resident;   /* what main placed here: the engine, the simulator, the load generator */
+    bool                stopping;   /* shard_stop() was called: the loop ends once nothing holds it */
+    uint32_t            holds;      /* reasons not to end yet: see shard_hold() */
+    struct inbox        inbox;
+    struct envelope    *local_first, *local_last; /* envelopes to ourselves: no atomics */
+    uint64_t            wake_targets;             /* bit per shard that must be woken at the end of this turn */
+    struct io_op        wake_poll;
+    int                 wake_fd;
+    pthread_t           thread;
+    struct histogram    turn_us;    /* how long a turn ran, without the sleep */
+    struct counter      envelopes_sent, wakes_sent, turns;
+};
+
+enum { SHARD_COUNT_MAX = 64 };
+struct shard_group { uint16_t count; struct shard *shards[SHARD_COUNT_MAX]; };
+
+struct shard_config {
+    struct io_config io;
+    bool  pin;                                    /* thread i to the i-th CPU we may use */
+    bool (*start)(struct shard *s, void *context); /* on the shard's own thread, before its first turn; false: give up */
+    void (*stop)(struct shard *s);                 /* on the shard's own thread, when shard_stop() arrives: begin to drain, release holds */
+    void (*finish)(struct shard *s);               /* after the last turn: deinit */
+    void *context;
+};
+
+/* Starts `count` threads and returns when all have started. false: *refusal says why (the first failure), nothing runs. */
+[[nodiscard]] bool shard_group_start(struct shard_group *g, uint16_t count, const struct shard_config *config, struct io_refusal *refusal);
+/* Any thread, also from a signal-handling one: every shard's stop is called; the loop ends when its holds are released. */
+void shard_group_stop(struct shard_group *g);
+void shard_group_join(struct shard_group *g);
+
+/* The shard of this thread; stops the process when there is none. */
+[[nodiscard]] struct shard *shard_here(void);
+#define ensure_on(shard) ensure((shard) == shard_here())
+
+void shard_make_ready(struct shard *s, struct task *t);        /* already ready: nothing happens */
+void shard_forget_task(struct shard *s, struct task *t);       /* ready or not: it will not run */
+void shard_add_flush(struct shard *s, struct flush_hook *h);   /* during start */
+/* A reason not to end: a connection, a write under way. Counted; every hold is released exactly once. */
+void shard_hold(struct shard *s);
+void shard_release(struct shard *s);
+
+/* The home of a key among `count` shards. Stable: the same on every machine and in every run (journal replay depends on it only
+ * for balance, not for correctness). */
+[[nodiscard]] uint16_t shard_home_of(const struct shard_group *g, struct hash128 key);
