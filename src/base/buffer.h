@@ -1,6 +1,6 @@
 #pragma once
 /* base/buffer.h: text being written into memory of a fixed size. Writing past the end sets `overflowed` and writes nothing more:
- * the writer checks once, at the end. */
+ * the writer checks once, at the end. Owns nothing; any thread, one at a time. */
 #include <stdarg.h>
 #include "base/slice.h"
 
@@ -10,4 +10,5 @@ static inline struct buffer buffer_over(char *memory, size_t capacity) { return 
 static inline struct slice buffer_slice(const struct buffer *b) { return (struct slice){ b->start, b->length }; }
 void buffer_add(struct buffer *b, struct slice text);
 void buffer_add_byte(struct buffer *b, char byte);
+/* Wants one byte of room beyond what it adds (the zero that vsnprintf writes), so it may report an overflow one byte early. */
 [[gnu::format(printf, 2, 3)]] void buffer_print(struct buffer *b, const char *format, ...);

@@ -9,6 +9,7 @@ struct hash128 { uint64_t high, low; };
 /* SipHash-2-4-128 under a key drawn once per process: outside text cannot choose its bucket.
  * Not for anything that leaves the process: see hash128_stable() for what is stored or decides a shard. */
 [[nodiscard]] struct hash128 hash128_of(struct slice text);
+/* One key of two; the order counts. Same on every machine, so a mix of stable ones is stable. */
 [[nodiscard]] struct hash128 hash128_mix(struct hash128 a, struct hash128 b);
 /* Same on every machine and in every run (SipHash under a fixed key): homes of calls, keys in the journal. */
 [[nodiscard]] struct hash128 hash128_stable(struct slice text);

@@ -25,9 +25,10 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
 {
     return s.length >= prefix.length && (prefix.length == 0 || memcmp(s.start, prefix.start, prefix.length) == 0);
 }
-/* Bytes from `from` on; past the end: empty. */
+/* Bytes from `from` on; past the end: empty. Of an absent slice: absent. */
 static inline struct slice slice_skip(struct slice s, size_t from)
 {
+    if (!s.start) return s; /* a null pointer plus anything is undefined */
     return from > s.length ? (struct slice){ s.start + s.length, 0 } : (struct slice){ s.start + from, s.length - from };
 }
 static inline struct slice slice_take(struct slice s, size_t length)
@@ -36,8 +37,8 @@ static inline struct slice slice_take(struct slice s, size_t length)
 }
 /* ASCII only: header names, tokens, enumerations. Names of people go through base/text.h. */
 [[nodiscard]] bool slice_equal_ignoring_case(struct slice a, struct slice b);
-[[nodiscard]] bool slice_contains(struct slice s, struct slice part);
-[[nodiscard]] struct slice slice_trim(struct slice s);
+[[nodiscard]] bool slice_contains(struct slice s, struct slice part); /* the empty part is in every slice */
+[[nodiscard]] struct slice slice_trim(struct slice s);                /* without blanks, tabs and line ends around it */
 /* Splits at the first `separator`: returns what stands before it, leaves the rest (without it) in *rest. No separator: all, and *rest absent. */
 [[nodiscard]] struct slice slice_split(struct slice *rest, char separator);
 /* Decimal digits only, no sign, no space, no leading zero unless "0". false: not that, or over max. */
