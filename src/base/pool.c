@@ -1,7 +1,7 @@
 #include "base/pool.h"
 #include "base/ensure.h"
 
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #else /* a free slot is poisoned, so that AddressSanitizer sees who still uses it */
 #define ASAN_POISON_MEMORY_REGION(memory, bytes)   ((void)(memory), (void)(bytes))
