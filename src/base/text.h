@@ -3,6 +3,9 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 
+/* Bytes of the well-formed UTF-8 character at the start: 1 to 4; 0: there is none (RFC 3629: no overlong forms, no surrogates). */
+[[nodiscard]] size_t utf8_character_bytes(struct slice text);
+
 enum { E164_BYTES_MAX = 16 }; /* '+' and 15 digits (ITU-T E.164) */
 struct e164 { char text[E164_BYTES_MAX + 1]; }; /* zero-terminated; text[0] == 0: none */
 

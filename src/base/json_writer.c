@@ -1,0 +1,149 @@
+/* base/json_writer.c: writing. No memory of its own, no recursion: text goes straight into the buffer. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include "base/ensure.h"
+#include "base/json.h"
+#include "base/text.h"
+
+static bool is_plain(char c) { return (uint8_t)c >= 0x20 && (uint8_t)c < 0x80 && c != '"' && c != '\\'; }
+
+static void add_escaped(struct buffer *b, char c)
+{
+    switch (c) {
+    case '"':  buffer_add(b, slice_of("\\\"")); break;
+    case '\\': buffer_add(b, slice_of("\\\\")); break;
+    case '\n': buffer_add(b, slice_of("\\n")); break;
+    case '\r': buffer_add(b, slice_of("\\r")); break;
+    case '\t': buffer_add(b, slice_of("\\t")); break;
+    default:   buffer_print(b, "\\u%04x", (unsigned)c); break; /* the other control characters */
+    }
+}
+
+static void add_quoted(struct buffer *b, struct slice text)
+{
+    buffer_add_byte(b, '"');
+    while (text.length > 0) {
+        size_t plain = 0;
+        while (plain < text.length && is_plain(text.start[plain])) plain += 1;
+        buffer_add(b, slice_take(text, plain));
+        text = slice_skip(text, plain);
+        if (text.length == 0) break;
+
+        size_t character = utf8_character_bytes(text);
+        if (character == 1) add_escaped(b, text.start[0]);
+        else if (character > 1) buffer_add(b, slice_take(text, character));
+        else buffer_add(b, slice_of("\xef\xbf\xbd")); /* U+FFFD */
+        text = slice_skip(text, character > 0 ? character : 1);
+    }
+    buffer_add_byte(b, '"');
+}
+
+static void separate(struct json_writer *w)
+{
+    if (w->has_item[w->depth]) {
+        ensure(w->depth > 0); /* a second root */
+        buffer_add_byte(w->out, ',');
+    }
+    w->has_item[w->depth] = true;
+}
+
+void json_add_key(struct json_writer *w, struct slice key)
+{
+    ensure(w->is_object[w->depth] && !w->has_key);
+    separate(w);
+    add_quoted(w->out, key);
+    buffer_add_byte(w->out, ':');
+    w->has_key = true;
+}
+
+/* Everything but keys begins here. */
+static void begin_item(struct json_writer *w, const char *key)
+{
+    if (key) json_add_key(w, slice_from_text(key));
+    ensure(w->has_key == w->is_object[w->depth]);
+    if (!w->has_key) separate(w);
+    w->has_key = false;
+}
+
+static void open_container(struct json_writer *w, const char *key, bool object)
+{
+    begin_item(w, key);
+    ensure(w->depth < json_depth_max);
+    w->depth += 1;
+    w->has_item[w->depth] = false;
+    w->is_object[w->depth] = object;
+    buffer_add_byte(w->out, object ? '{' : '[');
+}
+
+static void close_container(struct json_writer *w, bool object)
+{
+    ensure(w->depth > 0 && w->is_object[w->depth] == object && !w->has_key);
+    w->depth -= 1;
+    buffer_add_byte(w->out, object ? '}' : ']');
+}
+
+void json_begin_object(struct json_writer *w, const char *key) { open_container(w, key, true); }
+void json_end_object(struct json_writer *w) { close_container(w, true); }
+void json_begin_array(struct json_writer *w, const char *key) { open_container(w, key, false); }
+void json_end_array(struct json_writer *w) { close_container(w, false); }
+
+void json_add_raw(struct json_writer *w, const char *key, struct slice json)
+{
+    begin_item(w, key);
+    buffer_add(w->out, slice_is_absent(json) ? slice_of("null") : json);
+}
+
+void json_add_null(struct json_writer *w, const char *key) { json_add_raw(w, key, slice_of("null")); }
+
+void json_add_boolean(struct json_writer *w, const char *key, bool value)
+{
+    json_add_raw(w, key, value ? slice_of("true") : slice_of("false"));
+}
+
+void json_add_text(struct json_writer *w, const char *key, struct slice text)
+{
+    if (slice_is_absent(text)) {
+        json_add_null(w, key);
+        return;
+    }
+    begin_item(w, key);
+    add_quoted(w->out, text);
+}
+
+static void add_number(struct json_writer *w, const char *key, const char *digits) { json_add_raw(w, key, slice_from_text(digits)); }
+
+void json_add_integer(struct json_writer *w, const char *key, int64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, value);
+    add_number(w, key, digits);
+}
+
+void json_add_unsigned(struct json_writer *w, const char *key, uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    add_number(w, key, digits);
+}
+
+void json_add_real(struct json_writer *w, const char *key, double value)
+{
+    if (!isfinite(value)) {
+        json_add_null(w, key);
+        return;
+    }
+    /* The fewest digits that read back as the same number; 17 always do. */
+    char digits[32];
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, nullptr) == value) break;
+    }
+    add_number(w, key, digits);
+}
+
+void json_add_value(struct json_writer *w, const char *key, const struct json_value *v)
+{
+    begin_item(w, key);
+    json_print(w->out, v);
+}
