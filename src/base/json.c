@@ -1,7 +1,6 @@
 /* base/json.c: reading. A json_document is a yyjson_doc and a json_value a yyjson_val, under names that keep yyjson out of every
  * other file. yyjson parses without recursion and puts all values in one array, parents before children. */
 #include "base/json.h"
-#include <inttypes.h>
 #include <math.h>
 #include <yyjson.h>
 #include "base/ensure.h"

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/ensure.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -133,6 +134,7 @@ void json_add_real(struct json_writer *w, const char *key, double value)
         json_add_null(w, key);
         return;
     }
+    if (value == 0) value = 0; /* without a sign: readers disagree on what -0 is */
     /* The fewest digits that read back as the same number; 17 always do. */
     char digits[32];
     for (int precision = 15; precision <= 17; precision++) {

@@ -18,7 +18,7 @@ static void fills_to_the_last_byte(void **)
 
 static void after_an_overflow_nothing_more_is_written(void **)
 {
-    char memory[8] = "........";
+    char memory[] = "........";
     struct buffer b = buffer_over(memory, 4);
     buffer_add(&b, slice_of("abc"));
     buffer_add(&b, slice_of("de"));

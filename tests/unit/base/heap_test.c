@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <string.h>
 #include "base/heap.h"
 
 static void refuses_what_would_exceed_the_budget(void **)
@@ -34,11 +35,27 @@ static void nothing_is_a_valid_wish(void **)
     assert_int_equal(h.used_bytes, 0);
 }
 
+static void a_refused_resize_leaves_the_old_memory_whole(void **)
+{
+    struct heap h;
+    heap_init(&h, 100);
+    char *text = heap_acquire(&h, 60);
+    memcpy(text, "kept", 5);
+    assert_null(heap_resize(&h, text, 60, 101));
+    assert_int_equal(h.used_bytes, 60);
+    text = heap_resize(&h, text, 60, 100); /* the sum counts, not old and new together */
+    assert_non_null(text);
+    assert_string_equal(text, "kept");
+    heap_release(&h, text, 100);
+    assert_int_equal(h.used_bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_would_exceed_the_budget),
         cmocka_unit_test(nothing_is_a_valid_wish),
+        cmocka_unit_test(a_refused_resize_leaves_the_old_memory_whole),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
