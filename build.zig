@@ -1,0 +1,208 @@
+//! How Ringmaster is built. `zig build --list-steps` prints the first table, `zig build --help` the options.
+//!
+//! Every folder of src/ is one static library and may use the folders to its left (docs/ARCHITECTURE.md); every .c file in a folder
+//! belongs to it, so the folder is the list. Tests and benches are one program per file.
+const std = @import("std");
+
+const zig_pinned = "0.16.0";
+
+comptime {
+    if (!std.mem.eql(u8, @import("builtin").zig_version_string, zig_pinned))
+        @compileError("Ringmaster is built with Zig " ++ zig_pinned ++ " (./run and ./test install it from PyPI: ziglang==" ++ zig_pinned ++ ")");
+}
+
+/// name, what it may use (in link order), and the system libraries it brings.
+const Folder = struct { name: []const u8, uses: []const []const u8 = &.{}, system: []const []const u8 = &.{} };
+const folders = [_]Folder{
+    .{ .name = "base", .system = &.{ "yyjson", "crypto", "icui18n", "icuuc" } },
+    .{ .name = "io", .uses = &.{"base"}, .system = &.{"uring"} },
+    .{ .name = "shard", .uses = &.{ "io", "base" } },
+    .{ .name = "net", .uses = &.{ "shard", "io", "base" }, .system = &.{ "llhttp", "mbedtls", "mbedx509", "mbedcrypto" } },
+    .{ .name = "journal", .uses = &.{ "shard", "io", "base" } },
+    .{ .name = "db", .uses = &.{ "shard", "io", "base" }, .system = &.{"pq"} },
+    .{ .name = "guard", .uses = &.{"base"} },
+    .{ .name = "tenant", .uses = &.{ "db", "shard", "io", "base" } },
+    .{ .name = "retell", .uses = &.{ "tenant", "db", "shard", "io", "base" } },
+    .{ .name = "calcom", .uses = &.{ "tenant", "guard", "db", "net", "shard", "io", "base" } },
+    .{ .name = "calendar", .uses = &.{ "calcom", "tenant", "guard", "db", "net", "shard", "io", "base" } },
+    .{ .name = "call", .uses = &.{ "calendar", "calcom", "retell", "tenant", "guard", "db", "journal", "net", "shard", "io", "base" } },
+    .{ .name = "webhook", .uses = &.{ "call", "calendar", "calcom", "retell", "tenant", "guard", "db", "journal", "net", "shard", "io", "base" } },
+    .{ .name = "ops", .uses = &.{ "webhook", "call", "calendar", "calcom", "retell", "tenant", "guard", "db", "journal", "net", "shard", "io", "base" } },
+    .{ .name = "sim", .uses = &.{ "retell", "db", "net", "shard", "io", "base" } },
+};
+
+const static_libraries = [_][]const u8{ "uring", "llhttp", "mbedtls", "mbedx509", "mbedcrypto" };
+
+const warnings = [_][]const u8{
+    "-std=gnu23",         "-D_GNU_SOURCE",        "-Wall",   "-Wextra",   "-Werror",
+    "-Wswitch-enum",      "-Wshadow",             "-Wvla",   "-Wwrite-strings", "-Wimplicit-fallthrough",
+    "-Wmissing-prototypes", "-Wstrict-prototypes", "-fno-omit-frame-pointer",
+};
+
+const Libraries = std.StringHashMap(*std.Build.Step.Compile);
+
+pub fn build(b: *std.Build) void {
+    const steps = .{
+        .check = b.step("check", "Compile everything, link nothing"),
+        .run = b.step("run", "The whole world: PostgreSQL, simulators, engine, one call (./run)"),
+        .@"test" = b.step("test", "Every test: unit, interleave, model, fuzz, tidy, e2e (./test)"),
+        .unit = b.step("unit", "Pure and module tests, one program per file of tests/unit"),
+        .interleave = b.step("interleave", "What crosses threads, under ThreadSanitizer"),
+        .model = b.step("model", "The wake-up protocol in spin, with its injected bugs"),
+        .fuzz = b.step("fuzz", "Every parser of outside bytes, a short run each under ASan and UBSan"),
+        .tidy = b.step("tidy", "Layers, function lengths, banned calls, headers that compile alone"),
+        .e2e = b.step("e2e", "Real binaries, real PostgreSQL, official clients"),
+        .crash = b.step("crash", "kill -9 under load, the long version (crash -- SECONDS)"),
+        .bench = b.step("bench", "Build and run every program of bench/"),
+        .test_programs = b.step("test-programs", "Build the unit tests and benches without running them"),
+    };
+    const target = b.standardTargetOptions(.{});
+    const optimize = b.standardOptimizeOption(.{});
+    const sanitize = b.option(bool, "sanitize", "UBSan in our own code (default: in Debug)") orelse (optimize == .Debug);
+    const options = Options{ .target = target, .optimize = optimize, .sanitize = sanitize };
+
+    var libraries = Libraries.init(b.allocator);
+    inline for (folders) |folder| {
+        const library = buildFolder(b, options, folder);
+        libraries.put(folder.name, library) catch @panic("OOM");
+        steps.check.dependOn(&library.step);
+    }
+
+    // zig build && zig-out/bin/ringmaster serve
+    buildProgram(b, options, &libraries, "ringmaster", &.{"src/main.c"}, "ops");
+    buildProgram(b, options, &libraries, "ringsim", &.{"src/sim/main/ringsim.c"}, "sim");
+    buildProgram(b, options, &libraries, "ringload", sourcesIn(b, "bench/ringload"), "sim");
+
+    for (programsUnder(b, "tests/unit", "_test.c")) |source| {
+        const folder = std.fs.path.basename(std.fs.path.dirname(source).?);
+        const program = buildTool(b, options, &libraries, source, folder);
+        program.root_module.linkSystemLibrary("cmocka", .{ .use_pkg_config = .no });
+        installTool(b, steps.test_programs, program, b.fmt("tests/{s}", .{folder}));
+    }
+    for (programsUnder(b, "bench", "_bench.c")) |source| {
+        installTool(b, steps.test_programs, buildTool(b, options, &libraries, source, "ops"), "bench");
+    }
+    if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
+
+    // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
+    inline for (.{ "unit", "interleave", "model", "fuzz", "tidy", "e2e", "crash", "bench" }) |kind| {
+        const runner = b.addSystemCommand(&.{ "/usr/bin/python3", "tests/runner.py", kind });
+        runner.setCwd(b.path(""));
+        if (b.args) |args| runner.addArgs(args);
+        runner.step.dependOn(steps.test_programs);
+        runner.step.dependOn(b.getInstallStep());
+        runner.has_side_effects = true;
+        runner.stdio = .inherit;
+        @field(steps, kind).dependOn(&runner.step);
+    }
+    steps.@"test".dependOn(script(b, "test"));
+    steps.run.dependOn(script(b, "run"));
+}
+
+const Options = struct { target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode, sanitize: bool };
+
+fn newModule(b: *std.Build, options: Options) *std.Build.Module {
+    const module = b.createModule(.{
+        .target = options.target,
+        .optimize = options.optimize,
+        .link_libc = true,
+        .sanitize_c = if (options.sanitize) .full else .off,
+    });
+    module.addIncludePath(b.path("src"));
+    return module;
+}
+
+fn buildFolder(b: *std.Build, options: Options, folder: Folder) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    module.addCSourceFiles(.{ .files = sourcesIn(b, b.fmt("src/{s}", .{folder.name})), .flags = &warnings });
+    return b.addLibrary(.{ .linkage = .static, .name = b.fmt("ringmaster-{s}", .{folder.name}), .root_module = module });
+}
+
+/// Links a folder with everything it uses; a static library stands before what it needs.
+fn linkFolder(module: *std.Build.Module, libraries: *Libraries, name: []const u8) void {
+    const wanted = find(name);
+    module.linkLibrary(libraries.get(name).?);
+    for (wanted.uses) |used| module.linkLibrary(libraries.get(used).?);
+    for (wanted.system) |system| linkSystem(module, system);
+    for (wanted.uses) |used| for (find(used).system) |system| linkSystem(module, system);
+}
+
+fn linkSystem(module: *std.Build.Module, name: []const u8) void {
+    const static = for (static_libraries) |s| {
+        if (std.mem.eql(u8, s, name)) break true;
+    } else false;
+    module.linkSystemLibrary(name, .{ .use_pkg_config = .no, .preferred_link_mode = if (static) .static else .dynamic });
+}
+
+fn find(name: []const u8) Folder {
+    for (folders) |folder| if (std.mem.eql(u8, folder.name, name)) return folder;
+    std.debug.panic("build.zig: no folder src/{s}", .{name});
+}
+
+fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []const u8, sources: []const []const u8, folder: []const u8) void {
+    const module = newModule(b, options);
+    module.addCSourceFiles(.{ .files = sources, .flags = &warnings });
+    linkFolder(module, libraries, folder);
+    b.installArtifact(b.addExecutable(.{ .name = name, .root_module = module }));
+}
+
+fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    module.addIncludePath(b.path("."));
+    module.addCSourceFiles(.{ .files = &.{source}, .flags = &warnings });
+    linkFolder(module, libraries, folder);
+    return b.addExecutable(.{ .name = std.fs.path.stem(source), .root_module = module });
+}
+
+fn installTool(b: *std.Build, step: *std.Build.Step, program: *std.Build.Step.Compile, directory: []const u8) void {
+    const install = b.addInstallArtifact(program, .{ .dest_dir = .{ .override = .{ .custom = directory } } });
+    step.dependOn(&install.step);
+}
+
+fn script(b: *std.Build, name: []const u8) *std.Build.Step {
+    const command = b.addSystemCommand(&.{b.fmt("./{s}", .{name})});
+    command.setCwd(b.path(""));
+    if (b.args) |args| command.addArgs(args);
+    command.has_side_effects = true;
+    command.stdio = .inherit;
+    return &command.step;
+}
+
+fn exists(b: *std.Build, path: []const u8) bool {
+    b.build_root.handle.access(b.graph.io, path, .{}) catch return false;
+    return true;
+}
+
+/// The .c files of one folder, sorted, without those of its sub-folders.
+fn sourcesIn(b: *std.Build, folder: []const u8) []const []const u8 {
+    var files: std.ArrayList([]const u8) = .empty;
+    var directory = b.build_root.handle.openDir(b.graph.io, folder, .{ .iterate = true }) catch return &.{};
+    defer directory.close(b.graph.io);
+    var entries = directory.iterate();
+    while (entries.next(b.graph.io) catch @panic("cannot read a source folder")) |entry| {
+        if (entry.kind == .file and std.mem.endsWith(u8, entry.name, ".c"))
+            files.append(b.allocator, b.pathJoin(&.{ folder, entry.name })) catch @panic("OOM");
+    }
+    std.mem.sort([]const u8, files.items, {}, before);
+    return files.items;
+}
+
+/// The programs of a folder and of its sub-folders, one level down.
+fn programsUnder(b: *std.Build, folder: []const u8, suffix: []const u8) []const []const u8 {
+    var found: std.ArrayList([]const u8) = .empty;
+    var directory = b.build_root.handle.openDir(b.graph.io, folder, .{ .iterate = true }) catch return &.{};
+    defer directory.close(b.graph.io);
+    var entries = directory.iterate();
+    while (entries.next(b.graph.io) catch @panic("cannot read a test folder")) |entry| {
+        if (entry.kind == .file and std.mem.endsWith(u8, entry.name, suffix))
+            found.append(b.allocator, b.pathJoin(&.{ folder, entry.name })) catch @panic("OOM");
+        if (entry.kind == .directory) for (programsUnder(b, b.pathJoin(&.{ folder, entry.name }), suffix)) |path|
+            found.append(b.allocator, path) catch @panic("OOM");
+    }
+    std.mem.sort([]const u8, found.items, {}, before);
+    return found.items;
+}
+
+fn before(_: void, a: []const u8, z: []const u8) bool {
+    return std.mem.lessThan(u8, a, z);
+}
