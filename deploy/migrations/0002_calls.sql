@@ -1,0 +1,196 @@
+-- What was told: customers, calls, and every webhook that came.
+
+-- One per caller number and company; a caller without a number is a customer of his own, known by the call.
+CREATE TABLE customers (
+    id                bigint GENERATED ALWAYS AS IDENTITY,
+    company_id        bigint NOT NULL REFERENCES companies ON DELETE CASCADE,
+    key               text,        -- of the provisioning file
+    phone             text,        -- E.164
+    anonymous_call_id text,        -- the call of a withheld number
+    name              text,
+    email             text,
+    created_at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (company_id, id),
+    CONSTRAINT customers_phone UNIQUE (company_id, phone),
+    CONSTRAINT customers_anonymous UNIQUE (company_id, anonymous_call_id),
+    CONSTRAINT customers_key UNIQUE (company_id, key)
+);
+SELECT confine('customers');
+
+-- A call as its events told it. Events come in any order, any number of times; each of the three that matter is kept apart, and the columns
+-- below show analyzed over ended over started, field by field. So no order of arrival can leave another row behind, and since facts hold no
+-- nulls, a late one erases nothing. The keys of the facts are written by src/retell/events.c.
+CREATE TABLE calls (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    company_id     bigint NOT NULL,
+    branch_id      bigint NOT NULL,
+    workspace_id   bigint NOT NULL,
+    call_id        text NOT NULL,
+    customer_id    bigint NOT NULL,
+    correlation_id text,
+    first_seen_at  timestamptz NOT NULL,
+    last_seen_at   timestamptz NOT NULL,
+    closed_at      timestamptz,    -- by us, because the end never came
+    close_reason   text,
+    facts_started  jsonb COMPRESSION lz4,
+    facts_ended    jsonb COMPRESSION lz4,
+    facts_analyzed jsonb COMPRESSION lz4,
+    transcript     text COMPRESSION lz4, -- the longest one that came
+
+    outcome text NOT NULL GENERATED ALWAYS AS (CASE WHEN facts_ended IS NOT NULL OR facts_analyzed IS NOT NULL THEN 'ended'
+                                                    WHEN closed_at IS NOT NULL THEN 'ended_unknown' ELSE 'open' END) STORED,
+    status text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'call_status', facts_ended ->> 'call_status', facts_started ->> 'call_status')) STORED,
+    direction text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'direction', facts_ended ->> 'direction', facts_started ->> 'direction')) STORED,
+    from_number text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'from_number', facts_ended ->> 'from_number', facts_started ->> 'from_number')) STORED,
+    to_number text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'to_number', facts_ended ->> 'to_number', facts_started ->> 'to_number')) STORED,
+    agent_id text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'agent_id', facts_ended ->> 'agent_id', facts_started ->> 'agent_id')) STORED,
+    agent_version text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'agent_version', facts_ended ->> 'agent_version', facts_started ->> 'agent_version')) STORED,
+    started_at timestamptz GENERATED ALWAYS AS (instant_of(coalesce(facts_analyzed ->> 'started_at_us', facts_ended ->> 'started_at_us', facts_started ->> 'started_at_us')::bigint)) STORED,
+    ended_at timestamptz GENERATED ALWAYS AS (instant_of(coalesce(facts_analyzed ->> 'ended_at_us', facts_ended ->> 'ended_at_us', facts_started ->> 'ended_at_us')::bigint)) STORED,
+    duration_ms bigint GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'duration_ms', facts_ended ->> 'duration_ms', facts_started ->> 'duration_ms')::numeric::bigint) STORED,
+    disconnection_reason text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'disconnection_reason', facts_ended ->> 'disconnection_reason', facts_started ->> 'disconnection_reason')) STORED,
+    recording_url text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'recording_url', facts_ended ->> 'recording_url', facts_started ->> 'recording_url')) STORED,
+    public_log_url text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'public_log_url', facts_ended ->> 'public_log_url', facts_started ->> 'public_log_url')) STORED,
+    call_summary text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'call_summary', facts_ended ->> 'call_summary', facts_started ->> 'call_summary')) STORED,
+    user_sentiment text GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'user_sentiment', facts_ended ->> 'user_sentiment', facts_started ->> 'user_sentiment')) STORED,
+    call_successful boolean GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'call_successful', facts_ended ->> 'call_successful', facts_started ->> 'call_successful')::boolean) STORED,
+    in_voicemail boolean GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'in_voicemail', facts_ended ->> 'in_voicemail', facts_started ->> 'in_voicemail')::boolean) STORED,
+    cost_cents numeric GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'cost_cents', facts_ended ->> 'cost_cents', facts_started ->> 'cost_cents')::numeric) STORED, -- as Retell gives it, fractions of a cent included
+    billed_seconds numeric GENERATED ALWAYS AS (coalesce(facts_analyzed ->> 'billed_seconds', facts_ended ->> 'billed_seconds', facts_started ->> 'billed_seconds')::numeric) STORED,
+    booking_confirmed boolean GENERATED ALWAYS AS (coalesce(facts_analyzed #>> '{booking,booking_confirmed}', facts_ended #>> '{booking,booking_confirmed}', facts_started #>> '{booking,booking_confirmed}')::boolean) STORED,
+
+    PRIMARY KEY (company_id, id),
+    CONSTRAINT calls_call_id UNIQUE (call_id, workspace_id), -- in this order it also finds a call by its id alone
+    FOREIGN KEY (company_id, branch_id) REFERENCES branches,
+    FOREIGN KEY (company_id, customer_id) REFERENCES customers
+);
+CREATE INDEX calls_by_start ON calls (company_id, started_at);
+CREATE INDEX calls_by_customer ON calls (company_id, customer_id);
+CREATE INDEX calls_open ON calls (first_seen_at) WHERE outcome = 'open';
+SELECT confine('calls');
+
+-- Every webhook of a call, as it came. The body lies out of line, compressed: reading the rest of the row does not touch it.
+-- No foreign keys: a row is written before its call, in the same transaction, and every webhook would lock its company's row for all others.
+CREATE TABLE call_events (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    company_id     bigint NOT NULL,
+    workspace_id   bigint NOT NULL,
+    call_id        text NOT NULL,
+    event          text NOT NULL,
+    dedupe         text NOT NULL,
+    kind           smallint NOT NULL CHECK (kind BETWEEN 0 AND 3), -- started, ended, analyzed, other
+    received_at    timestamptz NOT NULL,
+    correlation_id text,
+    body           text COMPRESSION lz4 NOT NULL,
+    PRIMARY KEY (company_id, id),
+    CONSTRAINT call_events_once UNIQUE (call_id, workspace_id, event, dedupe)
+) WITH (toast_tuple_target = 256);
+CREATE INDEX call_events_by_time ON call_events (company_id, received_at);
+SELECT confine('call_events');
+
+-- What belongs to no call of a tenant. company_id is null where none was found, and then the workspace is what may see it.
+CREATE TABLE webhook_log (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id   bigint NOT NULL,
+    company_id     bigint,
+    provider       text NOT NULL,
+    event          text,
+    call_id        text,
+    dedupe         text NOT NULL,
+    received_at    timestamptz NOT NULL,
+    correlation_id text,
+    outcome        text NOT NULL CHECK (outcome IN ('unrouted', 'quarantined', 'kept', 'replayed')),
+    reason         text,
+    body           text COMPRESSION lz4 NOT NULL,
+    CONSTRAINT webhook_log_once UNIQUE NULLS NOT DISTINCT (workspace_id, provider, event, call_id, dedupe)
+);
+CREATE INDEX webhook_log_by_time ON webhook_log (received_at);
+SELECT confine('webhook_log', 'company_id = current_company() OR company_id IS NULL AND workspace_id = current_workspace()');
+
+-- All webhooks in one list, with the rights of whoever asks.
+CREATE VIEW webhooks WITH (security_invoker = true) AS
+    SELECT 'call'::text AS source, id, workspace_id, company_id, 'retell'::text AS provider, event, call_id, dedupe, received_at, correlation_id,
+           'filed'::text AS outcome, NULL::text AS reason, body FROM call_events
+    UNION ALL
+    SELECT 'log', id, workspace_id, company_id, provider, event, call_id, dedupe, received_at, correlation_id, outcome, reason, body FROM webhook_log;
+
+-- The customer of a call: by number, or of this call alone. A call that has one already and now comes without a number keeps it.
+CREATE FUNCTION customer_of_call(p_company bigint, p_workspace bigint, p_call_id text, p_caller text, p_at timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    found_id bigint;
+BEGIN
+    -- Twice: who lost the race for a new caller finds the winner's row, which is committed by then.
+    FOR attempt IN 1..2 LOOP
+        IF p_caller IS NOT NULL THEN
+            SELECT id INTO found_id FROM customers WHERE company_id = p_company AND phone = p_caller;
+        ELSE
+            SELECT customer_id INTO found_id FROM calls WHERE call_id = p_call_id AND workspace_id = p_workspace;
+            IF found_id IS NULL THEN
+                SELECT id INTO found_id FROM customers WHERE company_id = p_company AND anonymous_call_id = p_call_id;
+            END IF;
+        END IF;
+        IF found_id IS NULL THEN
+            INSERT INTO customers (company_id, phone, anonymous_call_id, created_at)
+            VALUES (p_company, p_caller, CASE WHEN p_caller IS NULL THEN p_call_id END, p_at)
+            ON CONFLICT DO NOTHING RETURNING id INTO found_id;
+        END IF;
+        EXIT WHEN found_id IS NOT NULL;
+    END LOOP;
+    RETURN found_id;
+END $$;
+
+-- Keeps one webhook of a call and merges it. A function, not one statement: each step must see what a concurrent delivery has just committed,
+-- which one statement's snapshot would hide. Everyone locks in the same order: event, customer, call.
+CREATE FUNCTION file_call_event(p_company bigint, p_branch bigint, p_workspace bigint, p_call_id text, p_event text, p_kind smallint, p_dedupe text,
+                                p_received_us bigint, p_correlation_id text, p_body text, p_facts jsonb, p_caller text, p_transcript text,
+                                OUT is_new boolean, OUT call bigint, OUT customer bigint, OUT booking_facts text, OUT has_intent boolean,
+                                OUT is_closed boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    received_at constant timestamptz := instant_of(p_received_us);
+    c calls;
+BEGIN
+    -- A copy that comes while the first is being filed waits here for its end.
+    INSERT INTO call_events (company_id, workspace_id, call_id, event, dedupe, kind, received_at, correlation_id, body)
+    VALUES (p_company, p_workspace, p_call_id, p_event, p_dedupe, p_kind, received_at, p_correlation_id, p_body)
+    ON CONFLICT ON CONSTRAINT call_events_once DO NOTHING;
+    is_new := FOUND;
+
+    IF is_new THEN
+        INSERT INTO calls AS old (company_id, branch_id, workspace_id, call_id, customer_id, correlation_id, first_seen_at, last_seen_at,
+                                  facts_started, facts_ended, facts_analyzed, transcript)
+        VALUES (p_company, p_branch, p_workspace, p_call_id, customer_of_call(p_company, p_workspace, p_call_id, p_caller, received_at),
+                p_correlation_id, received_at, received_at,
+                CASE p_kind WHEN 0 THEN p_facts END, CASE p_kind WHEN 1 THEN p_facts END, CASE p_kind WHEN 2 THEN p_facts END, p_transcript)
+        ON CONFLICT ON CONSTRAINT calls_call_id DO UPDATE SET
+            -- A number that comes to be known replaces "withheld", never another number.
+            customer_id = CASE WHEN old.customer_id <> excluded.customer_id AND EXISTS (
+                                   SELECT FROM customers k WHERE k.company_id = old.company_id AND k.id = old.customer_id AND k.anonymous_call_id IS NOT NULL)
+                               THEN excluded.customer_id ELSE old.customer_id END,
+            correlation_id = CASE WHEN excluded.first_seen_at < old.first_seen_at THEN excluded.correlation_id ELSE old.correlation_id END,
+            first_seen_at  = least(old.first_seen_at, excluded.first_seen_at),
+            last_seen_at   = greatest(old.last_seen_at, excluded.last_seen_at),
+            facts_started  = coalesce(old.facts_started, excluded.facts_started),
+            facts_ended    = coalesce(old.facts_ended, excluded.facts_ended),
+            facts_analyzed = coalesce(old.facts_analyzed, excluded.facts_analyzed),
+            transcript     = CASE WHEN (octet_length(old.transcript), old.transcript COLLATE "C") >= (octet_length(excluded.transcript), excluded.transcript COLLATE "C")
+                                    OR excluded.transcript IS NULL THEN old.transcript ELSE excluded.transcript END
+        RETURNING old.* INTO c;
+    ELSE
+        SELECT * INTO c FROM calls o WHERE o.call_id = p_call_id AND o.workspace_id = p_workspace;
+    END IF;
+
+    call := c.id;
+    customer := c.customer_id;
+    booking_facts := (coalesce(c.facts_started -> 'booking', '{}') || coalesce(c.facts_ended -> 'booking', '{}') || coalesce(c.facts_analyzed -> 'booking', '{}'))::text;
+    has_intent := EXISTS (SELECT FROM booking_intents i WHERE i.company_id = p_company AND i.call = c.id);
+    is_closed := c.outcome <> 'open';
+END $$;
+
+-- Calls without an end, across tenants: for whoever must wait for their ends after a start.
+CREATE FUNCTION open_calls(p_limit bigint, OUT company bigint, OUT branch bigint, OUT workspace bigint, OUT call_id text, OUT first_seen_us bigint)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+BEGIN ATOMIC
+    SELECT c.company_id, c.branch_id, c.workspace_id, c.call_id, us_of(c.first_seen_at)
+    FROM calls c WHERE c.outcome = 'open' ORDER BY c.first_seen_at LIMIT p_limit;
+END;
+REVOKE ALL ON FUNCTION open_calls(bigint) FROM PUBLIC;
