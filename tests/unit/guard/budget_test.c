@@ -1,0 +1,135 @@
+/* What the budget promises: never more than the limit in any window, and always room for what settles a booking. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "guard/budget.h"
+
+static const uint64_t second_us = 1'000'000;
+
+static struct budget budget_of(uint32_t requests, uint32_t window_ms)
+{
+    struct budget b;
+    budget_init(&b, (struct budget_config){ .requests_per_window = requests, .window_ms = window_ms });
+    return b;
+}
+
+static bool takes(struct budget *b, enum budget_priority p, uint64_t now_us)
+{
+    uint64_t retry_at_us;
+    return budget_take(b, p, now_us, &retry_at_us);
+}
+
+/* xorshift64*: the same world at every run. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12, *state ^= *state << 25, *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+static uint32_t most_in_any_window(const uint64_t *sent_at_us, uint32_t count, uint64_t window_us)
+{
+    uint32_t most = 0;
+    for (uint32_t last = 0, first = 0; last < count; last++) {
+        while (sent_at_us[last] - sent_at_us[first] >= window_us) first += 1;
+        if (last - first + 1 > most) most = last - first + 1;
+    }
+    return most;
+}
+
+static void no_window_ever_holds_more_than_the_limit(void **)
+{
+    enum { TRIES = 20'000 };
+    static uint64_t sent_at_us[TRIES];
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint64_t random = seed, now_us = 5;
+        uint32_t sent = 0, limit = 1 + (uint32_t)(next_random(&random) % 120);
+        struct budget b = budget_of(limit, 60'000);
+        for (int n = 0; n < TRIES; n++) {
+            /* Bursts in one instant, and now and then a long silence. */
+            uint64_t draw = next_random(&random);
+            if (draw % 4 == 0) now_us += draw % (draw % 50 == 0 ? 90 * second_us : second_us);
+            if (takes(&b, (enum budget_priority)(draw % BUDGET_PRIORITIES), now_us)) sent_at_us[sent++] = now_us;
+        }
+        assert_int_equal(most_in_any_window(sent_at_us, sent, 60 * second_us), limit);
+    }
+}
+
+static void what_is_refused_is_told_exactly_when_there_is_room(void **)
+{
+    struct budget b = budget_of(3, 60'000);
+    uint64_t retry_at_us = 0;
+    assert_true(takes(&b, BUDGET_SYNC, 1 * second_us));
+    assert_true(takes(&b, BUDGET_SYNC, 2 * second_us));
+    assert_true(takes(&b, BUDGET_SYNC, 3 * second_us));
+    assert_false(budget_take(&b, BUDGET_SYNC, 4 * second_us, &retry_at_us));
+    assert_int_equal(retry_at_us, 61 * second_us);
+    assert_false(takes(&b, BUDGET_SYNC, retry_at_us - 1));
+    assert_true(takes(&b, BUDGET_SYNC, retry_at_us));
+    assert_false(takes(&b, BUDGET_SYNC, retry_at_us));
+}
+
+static void a_flood_of_checks_leaves_room_for_bookings_and_their_look_ups(void **)
+{
+    struct budget b;
+    budget_init(&b, budget_config_default());
+    uint32_t sent[BUDGET_PRIORITIES] = {};
+    static const enum budget_priority floods[] = { BUDGET_SYNC, BUDGET_CHECK, BUDGET_BOOKING, BUDGET_SETTLE };
+    for (int f = 0; f < 4; f++)
+        while (takes(&b, floods[f], second_us)) sent[floods[f]] += 1;
+    assert_int_equal(sent[BUDGET_SYNC] + sent[BUDGET_CHECK] + sent[BUDGET_BOOKING] + sent[BUDGET_SETTLE], 110);
+    for (int p = 0; p < BUDGET_PRIORITIES; p++) assert_true(sent[p] >= 15);
+}
+
+static void a_low_priority_hears_when_its_own_room_comes(void **)
+{
+    struct budget b;
+    budget_init(&b, (struct budget_config){ .requests_per_window = 3, .window_ms = 60'000, .reserve = { [BUDGET_CHECK] = 2 } });
+    uint64_t retry_at_us = 0;
+    assert_true(takes(&b, BUDGET_BOOKING, 1 * second_us));
+    assert_true(takes(&b, BUDGET_BOOKING, 2 * second_us));
+    assert_false(budget_take(&b, BUDGET_CHECK, 3 * second_us, &retry_at_us));
+    assert_int_equal(retry_at_us, 62 * second_us); /* both must be gone */
+    assert_true(takes(&b, BUDGET_CHECK, retry_at_us));
+}
+
+static void a_block_stops_everybody_and_is_never_shortened(void **)
+{
+    struct budget b = budget_of(10, 60'000);
+    uint64_t retry_at_us = 0;
+    budget_block(&b, 60 * second_us);
+    budget_block(&b, 30 * second_us);
+    assert_int_equal(budget_left(&b, 59 * second_us), 0);
+    assert_false(budget_take(&b, BUDGET_SETTLE, 59 * second_us, &retry_at_us));
+    assert_int_equal(retry_at_us, 60 * second_us);
+    assert_int_equal(budget_left(&b, 60 * second_us), 10);
+    assert_true(takes(&b, BUDGET_SETTLE, 60 * second_us));
+}
+
+static void what_is_left_is_what_may_still_be_taken(void **)
+{
+    uint64_t random = 7, now_us = 0;
+    for (int round = 0; round < 200; round++) {
+        struct budget b = budget_of(20, 1'000);
+        for (uint64_t n = next_random(&random) % 30; n > 0; n--) (void)takes(&b, BUDGET_SYNC, now_us += next_random(&random) % 100'000);
+        now_us += next_random(&random) % 1'500'000;
+        uint32_t left = budget_left(&b, now_us), taken = 0;
+        while (takes(&b, BUDGET_SETTLE, now_us)) taken += 1;
+        assert_int_equal(left, taken);
+        now_us += 10 * second_us;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_window_ever_holds_more_than_the_limit),
+        cmocka_unit_test(what_is_refused_is_told_exactly_when_there_is_room),
+        cmocka_unit_test(a_flood_of_checks_leaves_room_for_bookings_and_their_look_ups),
+        cmocka_unit_test(a_low_priority_hears_when_its_own_room_comes),
+        cmocka_unit_test(a_block_stops_everybody_and_is_never_shortened),
+        cmocka_unit_test(what_is_left_is_what_may_still_be_taken),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
