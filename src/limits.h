@@ -11,6 +11,14 @@ constexpr uint32_t ring_entries = 1024;
 constexpr uint32_t receive_buffers = 2048;
 constexpr uint32_t receive_buffer_bytes = 4096;
 static_assert((receive_buffers & (receive_buffers - 1)) == 0);
+/* Completions called in one turn: at 1 to 10 µs each, a turn stays under the 5 ms that a caller's webhook has. The rest comes next turn. */
+constexpr uint32_t ring_completions_per_turn_max = 512;
+
+/* -- the loop of a shard -- */
+
+/* Messages handled and tasks run in one turn, for the same reason. The rest keeps its order and comes next turn, without a sleep between. */
+constexpr uint32_t shard_envelopes_per_turn_max = 1024;
+constexpr uint32_t shard_tasks_per_turn_max = 1024;
 
 /* -- HTTP -- */
 
@@ -19,6 +27,14 @@ constexpr uint32_t http_head_bytes_max = 16 * 1024;
 constexpr uint32_t http_headers_max = 64;
 /* call_analyzed carries the transcript twice; an hour's call is about 1.3 MiB, two hours' 2.6 MiB. Past it: 413, closed. */
 constexpr uint32_t http_body_bytes_max = 8 * 1024 * 1024;
+/* Memory given for a declared length before its bytes are there; beyond it memory follows what has really come, so a peer that only
+ * announces 8 MiB holds this much. All of a webhook but the longest transcripts. */
+constexpr uint32_t http_body_bytes_at_once = 64 * 1024;
+/* Pipelined bytes that wait, copied, behind a request under way. Past it: receiving pauses until that one is answered. */
+constexpr uint32_t http_waiting_bytes_max = 16 * 1024;
+/* After a refusal what still comes is read and thrown away for so long, so that the peer sees the answer and not a reset. Then: closed. */
+constexpr uint32_t http_linger_ms = 1'000;
+constexpr uint32_t http_linger_bytes_max = 256 * 1024;
 /* An honest peer sends a head in one packet. Past it: 408, closed. */
 constexpr uint32_t http_head_timeout_ms = 10'000;
 /* Between two pieces of a body, and for the whole of it. 2.6 MiB at 100 kB/s is 26 s. Past it: 408, closed. */
@@ -38,6 +54,13 @@ constexpr uint32_t http_client_connections_max = 16;        /* per credential an
 constexpr uint32_t http_client_body_bytes_max = 8 * 1024 * 1024; /* a slots answer of a month is about 100 KiB; F25 sends 5 MB. Past it: an unreadable answer */
 constexpr uint32_t http_client_idle_timeout_ms = 50'000;    /* before the usual 60 s of the other side: fewer writes meet a closing connection */
 
+constexpr uint32_t http_client_connect_timeout_ms = 5'000;  /* name, connect and handshake together. Past it: not connected */
+constexpr uint32_t http_client_interim_max = 8;             /* 1xx before an answer; more is no conversation. Past it: broken */
+constexpr uint32_t http_resolved_addresses_max = 4;         /* of one name, tried in turn */
+constexpr uint32_t http_resolved_ttl_ms = 60'000;           /* getaddrinfo does not tell the real one; failover by DNS uses 60 s */
+/* What a TLS peer may send while the helper thread has its session: a flight with a long certificate chain is 16 KiB. Past it: broken. */
+constexpr uint32_t tls_stash_bytes_max = 64 * 1024;
+
 /* -- webhooks and calls, per shard -- */
 
 /* Webhooks between verification and PostgreSQL. With PostgreSQL gone they wait here and in the journal. Past it: 503 + Retry-After. */
@@ -52,6 +75,13 @@ constexpr uint32_t call_mailbox_max = 256;  /* transcript_updated may come at ev
 constexpr uint32_t call_duration_max_ms = 2 * 3600 * 1000;
 constexpr uint32_t call_end_grace_ms = 10 * 60 * 1000;
 
+/* -- Retell -- */
+
+/* Its longest event name has 18 characters. Past it: quarantined. */
+constexpr uint32_t retell_event_name_bytes_max = 64;
+/* A field of a booking (date, name, service, e-mail: at most 254). A longer one is cut, and then not understood rather than booked. */
+constexpr uint32_t booking_text_bytes_max = 256;
+
 /* -- journal -- */
 
 /* A record is one body and its frame; it may not straddle segments, so a segment holds several of the largest. */
@@ -60,6 +90,20 @@ constexpr uint32_t journal_record_bytes_max = http_body_bytes_max + 4096;
 constexpr uint32_t journal_segment_bytes = 64 * 1024 * 1024; /* default of the setting */
 static_assert(journal_segment_bytes >= 4 * journal_record_bytes_max);
 constexpr uint32_t journal_segments_max = 64; /* per shard: 4 GiB hold a day of PostgreSQL being gone at 1 webhook/s of 40 KiB. Past it: 503 */
+/* Small ones are for tests; a record that does not fit into an empty segment is refused like one that the disk has no room for. */
+constexpr uint32_t journal_segment_bytes_min = 64 * 1024;
+/* 8 KiB of bitmap say which records of a segment are retired. At 1 KiB a record the segment is full first; smaller ones leave some of it unused. */
+constexpr uint32_t journal_segment_records_max = 64 * 1024;
+/* One write: two of the largest, or a few thousand usual ones. What waits beyond it goes with the next. */
+constexpr uint32_t journal_batch_bytes_max = 2 * journal_record_bytes_max;
+/* Files kept ready when they are no longer needed, per shard; more are removed, so an outage's 4 GiB go back to the disk. */
+constexpr uint32_t journal_spares_kept_max = 4;
+/* A record retired is written down this much later at most: what a crash may have to replay in vain. */
+constexpr uint32_t journal_retirement_delay_ms = 1'000;
+/* How often a full disk is asked whether it has room again. */
+constexpr uint32_t journal_space_retry_ms = 1'000;
+/* Files of all lives in one directory: 64 shards with all of theirs. More is another program's mistake: the start is refused. */
+constexpr uint32_t journal_files_max = 64 * journal_segments_max;
 
 /* -- PostgreSQL, per shard -- */
 constexpr uint32_t db_connections = 3;             /* default of the setting: two shards use six, and a stock server allows 100 */
@@ -67,3 +111,30 @@ constexpr uint32_t db_pipeline_depth = 32;         /* units under way on a conne
 constexpr uint32_t db_queue_max = 8 * 1024;        /* units waiting for a place. Past it: DB_BUSY, the caller tries later */
 constexpr uint32_t db_unit_timeout_ms = 10'000;    /* a unit that takes longer costs its connection */
 constexpr uint32_t db_reconnect_ms_min = 100, db_reconnect_ms_max = 5'000;
+
+/* -- bookings, per shard -- */
+constexpr uint32_t bookings_max = 512;          /* flows at once; a credential's budget is two requests a second, so more would only wait. Past it: the intent waits in PostgreSQL */
+constexpr uint32_t booking_notices_max = 1024;  /* words from a call's shard to a credential's. Past it: the sweep tells, within a second */
+constexpr uint32_t slot_claims_max = 64 * 1024; /* claims of running calls and bookings. Past it: no room, the booking waits */
+constexpr uint32_t calcom_accounts_max = 4096;  /* credentials that live on a shard */
+constexpr uint32_t booking_payload_bytes_max = 4096; /* name, e-mail and reference are bounded; the rest is ours */
+
+/* -- the simulator (ringsim); a world over one of these is refused with its path -- */
+constexpr uint32_t sim_accounts_max = 64;
+constexpr uint32_t sim_account_users_max = 64;
+constexpr uint32_t sim_users_max = 256;
+constexpr uint32_t sim_event_types_max = 512;
+constexpr uint32_t sim_hosts_max = 16;             /* of one event type */
+constexpr uint32_t sim_hours_max = 32, sim_overrides_max = 64, sim_busy_max = 256; /* of one user */
+constexpr uint32_t sim_bookings_max = 64 * 1024;   /* an hour of 18 creates a second. Past it: 503 */
+constexpr uint32_t sim_reservations_max = 4096;    /* live at once. Past it: 503 */
+constexpr uint32_t sim_subscriptions_max = 64;
+constexpr uint32_t sim_deliveries_max = 512;       /* webhooks under way. Past it: lost, as at Cal.com, and counted */
+constexpr uint32_t sim_exchanges_max = 4096;       /* requests whose answer is held back by a fault. Past it: answered without the fault */
+constexpr uint32_t sim_fault_rules_max = 64;
+constexpr uint32_t sim_request_log_max = 16 * 1024; /* the last ones stay; older ones are counted */
+constexpr uint32_t sim_calendar_busy_max = 8192;   /* busy stretches of one host in one question. Past it: the host counts as busy */
+constexpr uint32_t sim_calendar_hours_max = 2048;  /* working stretches in one question: a year of four a day. Past it: the rest is not worked */
+constexpr uint32_t sim_slots_max = 16 * 1024;      /* starts in one slots answer. Past it: the rest is left out */
+constexpr uint64_t sim_heap_bytes = UINT64_C(256) << 20;
+constexpr uint32_t sim_answer_bytes_max = http_response_bytes_max; /* a page of 250 bookings is about 400 KiB */

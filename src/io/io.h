@@ -36,7 +36,7 @@ struct io_received { const char *bytes; uint32_t count; uint16_t buffer; };
 struct io_result {
     enum io_status     status;
     bool               more;     /* multishot: further completions follow, the operation stays submitted */
-    uint32_t           count;    /* bytes sent or written */
+    uint32_t           count;    /* bytes sent or written; poll: what is ready, of enum io_readiness */
     int                fd;       /* accept: the new socket */
     struct io_received received; /* receive, when IO_OK */
 };
@@ -47,9 +47,9 @@ typedef void io_done(struct io_op *op, struct io_result result);
 struct io_op {
     io_done *done;
     bool     submitted; /* see above */
-    uint8_t  kind;      /* of io_uring.c */
+    uint8_t  kind;      /* the rest is io_uring.c's */
     int      fd;
-    uint64_t detail[4]; /* of io_uring.c: what the kernel reads until completion */
+    uint64_t detail[4]; /* what the kernel reads until completion, and how far it has come */
 };
 
 struct io; /* opaque */
@@ -65,15 +65,25 @@ struct io_refusal { char text[512]; };
 
 /* On the thread that will use it. nullptr: *refusal says what is wrong and the remedy, in full sentences. */
 [[nodiscard]] struct io *io_open(const struct io_config *config, struct io_refusal *refusal);
-void io_close_all(struct io *io); /* no operation may be submitted */
+void io_close_all(struct io *io); /* no operation may be submitted, every receive buffer is back */
 
-/* Submits what was started since, waits until something completes or `until_us` (clock_monotonic_us; 0: do not wait), then calls
- * the completions, at most a batch. */
-void io_turn(struct io *io, uint64_t until_us);
+/* A turn has two halves, so that the loop can read the clock between them:
+ * io_wait() submits what was started since, and waits until something completes or `until_us` (clock_monotonic_us; 0: do not wait;
+ * UINT64_MAX: for ever). It may come back early, for a signal.
+ * io_complete() calls the completions, at most a batch of them; what is left makes the next io_wait() return at once. How many. */
+void io_wait(struct io *io, uint64_t until_us);
+uint32_t io_complete(struct io *io);
+
+/* Both halves, for whoever has nothing to do in between. */
+static inline uint32_t io_turn(struct io *io, uint64_t until_us)
+{
+    io_wait(io, until_us);
+    return io_complete(io);
+}
 
 /* -- sockets -- */
 
-/* A listening TCP socket (SO_REUSEPORT, non-blocking) or -1 with *refusal. Port 0: any free one; io_port_of() tells. */
+/* A listening TCP socket (SO_REUSEPORT: every shard has its own on the same port) or -1 with *refusal. Port 0: any free one; io_port_of() tells. */
 [[nodiscard]] int io_listen(const struct sockaddr_in *at, uint32_t backlog, struct io_refusal *refusal);
 [[nodiscard]] uint16_t io_port_of(int fd);
 [[nodiscard]] int io_socket(void); /* TCP, NODELAY; -1: out of descriptors */
@@ -87,12 +97,14 @@ void io_connect(struct io *io, struct io_op *op, int fd, const struct sockaddr_i
 void io_shutdown(int fd); /* both ways, at once: makes pending receives end */
 void io_close(int fd);    /* nothing may be submitted on it */
 
-/* One shot. Level at submission counts, so arming late loses nothing. */
+/* One shot; result.count says what is ready. A broken connection counts as ready for both: the owner's next read or write finds out.
+ * Level at submission counts, so arming late loses nothing. */
 enum io_readiness : uint8_t { IO_READABLE = 1, IO_WRITABLE = 2 };
 void io_poll(struct io *io, struct io_op *op, int fd, uint8_t readiness, io_done *done);
 void io_poll_forever(struct io *io, struct io_op *op, int fd, io_done *done); /* multishot, readable: wake-ups (the reader must drain fd) */
 
-/* Ends a submitted operation early; its own completion says IO_CANCELLED, or what it became before. Not submitted: nothing happens. */
+/* Ends a submitted operation early; its own completion says IO_CANCELLED, or what it became before. Not submitted: nothing happens.
+ * A durable write is not ended: it becomes what it becomes. */
 void io_cancel(struct io *io, struct io_op *op);
 
 /* -- files: the journal's -- */
@@ -101,5 +113,6 @@ void io_cancel(struct io *io, struct io_op *op);
 void io_write_durably(struct io *io, struct io_op *op, int fd, struct slice bytes, uint64_t offset, io_done *done);
 
 /* -- figures -- */
+/* overflows: turns in which completions did not fit their ring and took the kernel's slow path. Any thread. */
 struct io_counters { uint64_t turns, submissions, completions, overflows, waits, buffers_exhausted; };
 [[nodiscard]] struct io_counters io_counters_of(const struct io *io);
