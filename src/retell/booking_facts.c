@@ -6,10 +6,8 @@
 
 /* ---- what was given ---- */
 
-static bool is_person(enum argument a)
-{
-    return a == ARGUMENT_NAME || a == ARGUMENT_STAFF || a == ARGUMENT_EMAIL || a == ARGUMENT_PHONE;
-}
+/* Models fill these with "unknown" and the like. Not so a service: "unknown" is a name that no service has, and must not become the usual one. */
+static bool may_be_invented(enum argument a) { return a == ARGUMENT_NAME || a == ARGUMENT_STAFF || a == ARGUMENT_EMAIL; }
 
 /* A variable that nobody filled in is sent as its own name in braces. */
 static bool is_template(struct slice text)
@@ -24,7 +22,7 @@ static bool is_given(enum argument a, const struct json_value *v)
     if (type != JSON_TEXT) return true;
 
     struct slice text = slice_trim(json_text(v));
-    return text.length > 0 && !is_template(text) && !(is_person(a) && name_is_placeholder(text));
+    return text.length > 0 && !is_template(text) && !(may_be_invented(a) && name_is_placeholder(text));
 }
 
 struct given { const struct json_value *values[ARGUMENT_COUNT]; };

@@ -2,7 +2,7 @@
 /* retell/booking_facts.h: what a call says about an appointment, field by field, and the appointment that this means, or nothing.
  *
  * An agent leaves the facts in three places; the more considered one counts: custom analysis data (made after the call) over collected variables
- * (during it) over dynamic variables (before it). A field that is null, blank, an unfilled "{{template}}" or, for people, a placeholder name was not given.
+ * (during it) over dynamic variables (before it). A field that is null, blank, an unfilled "{{template}}" or, for who, a placeholder ("Unbekannt") was not given.
  * Nothing is ever made up: no default date, time, name or service, and no year is shifted. Pure; texts point into the JSON document or the given memory.
  */
 #include "base/buffer.h"
