@@ -1,6 +1,7 @@
 #pragma once
 /* limits.h: everything has a bound. Each says why it is this number and what happens when it is reached.
  * What an operator may change is a setting (config.h) whose default stands here. */
+#include_next <limits.h> /* where src/ is searched for <limits.h>, too, this file stands before the C library's: mbedTLS wants both */
 #include <stdint.h>
 
 /* -- the ring -- */
@@ -60,6 +61,19 @@ constexpr uint32_t http_resolved_addresses_max = 4;         /* of one name, trie
 constexpr uint32_t http_resolved_ttl_ms = 60'000;           /* getaddrinfo does not tell the real one; failover by DNS uses 60 s */
 /* What a TLS peer may send while the helper thread has its session: a flight with a long certificate chain is 16 KiB. Past it: broken. */
 constexpr uint32_t tls_stash_bytes_max = 64 * 1024;
+
+/* -- Cal.com -- */
+
+/* One answer at a time is taken apart, and given back within the turn. JSON of 8 MiB takes up to 40 MiB as values. Past it: an unreadable answer. */
+constexpr uint64_t calcom_answer_heap_bytes = UINT64_C(64) << 20;
+/* A 429 is believed within these; the default is the length of Cal.com's own block. Longer ones are waited for in steps. */
+constexpr uint32_t calcom_block_ms_min = 1'000, calcom_block_ms_default = 60'000, calcom_block_ms_max = 600'000;
+/* How long a booking or a look-up waits for room in the budget. Past it: not sent, and the flow plans its next try itself. */
+constexpr uint32_t calcom_budget_wait_ms = 5'000;
+/* A probe of a half-open breaker is answered within this, as a rule; then the next may go. */
+constexpr uint32_t calcom_probe_wait_ms = 1'000;
+/* Their clock and ours. Wider: an older booking without metadata could pass for the one just made. */
+constexpr uint32_t calcom_clock_difference_ms_max = 5 * 60 * 1000;
 
 /* -- webhooks and calls, per shard -- */
 
@@ -138,3 +152,15 @@ constexpr uint32_t sim_calendar_hours_max = 2048;  /* working stretches in one q
 constexpr uint32_t sim_slots_max = 16 * 1024;      /* starts in one slots answer. Past it: the rest is left out */
 constexpr uint64_t sim_heap_bytes = UINT64_C(256) << 20;
 constexpr uint32_t sim_answer_bytes_max = http_response_bytes_max; /* a page of 250 bookings is about 400 KiB */
+
+/* -- texts and logs -- */
+constexpr uint32_t json_depth_max = 64;             /* of outside JSON; Retell's and Cal.com's stays under 10. Past it: malformed. Walkers keep a stack of this height */
+constexpr uint32_t text_fold_bytes_max = 1024;      /* of a name or a service to be compared. Past it: the buffer is overflowed */
+constexpr uint32_t secret_bytes_max = 64 * 1024;    /* keys and tokens; the longest are certificates of a few KiB. Past it: not sealed, not opened */
+constexpr uint32_t log_text_bytes_max = 512;        /* of one field. Past it: cut at a character */
+constexpr uint32_t log_line_bytes_max = 4096;       /* Past it: the event stays, its fields go ("truncated":true) */
+constexpr uint32_t log_ring_bytes = 256 * 1024;     /* per thread: 800 lines of the usual length, many times what a shard logs while the writer rests. Past it: dropped, counted */
+constexpr uint32_t log_threads_max = 64;            /* that log at once. Past it: their lines are dropped, counted */
+constexpr uint32_t log_rest_ms = 5;                 /* between two looks of the writer: at most 200 wake-ups a second, however much is logged */
+constexpr uint32_t log_file_patience_ms = 1000;     /* for a file that takes nothing. Past it: lines are dropped, counted */
+static_assert((log_ring_bytes & (log_ring_bytes - 1)) == 0 && log_line_bytes_max <= log_ring_bytes);

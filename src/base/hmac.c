@@ -147,7 +147,7 @@ static bool decrypt(EVP_CIPHER_CTX *c, const struct secret_key *k, struct slice 
 
 bool secret_seal(const struct secret_key *k, struct slice context, struct slice plain, struct buffer *sealed)
 {
-    if (plain.length > SECRET_BYTES_MAX || context.length > SECRET_BYTES_MAX) return false;
+    if (plain.length > secret_bytes_max || context.length > secret_bytes_max) return false;
     uint8_t *to = room_for(sealed, plain.length + SECRET_OVERHEAD_BYTES);
     if (!to) return false;
 
@@ -161,8 +161,8 @@ bool secret_seal(const struct secret_key *k, struct slice context, struct slice 
 
 bool secret_open(const struct secret_key *k, struct slice context, struct slice sealed, struct buffer *plain)
 {
-    if (sealed.length < SECRET_OVERHEAD_BYTES || sealed.length - SECRET_OVERHEAD_BYTES > SECRET_BYTES_MAX) return false;
-    if (context.length > SECRET_BYTES_MAX) return false;
+    if (sealed.length < SECRET_OVERHEAD_BYTES || sealed.length - SECRET_OVERHEAD_BYTES > secret_bytes_max) return false;
+    if (context.length > secret_bytes_max) return false;
     size_t   length = sealed.length - SECRET_OVERHEAD_BYTES;
     uint8_t *to = room_for(plain, length);
     if (!to) return false;

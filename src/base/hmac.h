@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include "base/buffer.h"
 #include "base/slice.h"
+#include "limits.h"
 
 struct hmac_digest { uint8_t bytes[32]; };
 
@@ -17,8 +18,9 @@ void hex_print(struct buffer *b, const uint8_t *bytes, size_t count);           
 
 /* Sealed form: 12 bytes nonce, ciphertext, 16 bytes tag. `context` is bound to it (e.g. "workspace_keys/17") but not stored. */
 struct secret_key { uint8_t bytes[32]; };
-enum { SECRET_OVERHEAD_BYTES = 28, SECRET_BYTES_MAX = 64 * 1024 }; /* keys and tokens: the longest are certificates of a few KiB */
-/* false: longer than SECRET_BYTES_MAX, or it does not fit. Appends to `sealed`. */
+enum { SECRET_OVERHEAD_BYTES = 28 };
+/* false: longer than secret_bytes_max, or it does not fit. Appends to `sealed`. */
 [[nodiscard]] bool secret_seal(const struct secret_key *k, struct slice context, struct slice plain, struct buffer *sealed);
-[[nodiscard]] bool secret_open(const struct secret_key *k, struct slice context, struct slice sealed, struct buffer *plain); /* false: wrong key or context, damaged, or it does not fit. Appends to `plain`, all or nothing */
+/* false: wrong key or context, damaged, or it does not fit. Appends to `plain`, all or nothing. */
+[[nodiscard]] bool secret_open(const struct secret_key *k, struct slice context, struct slice sealed, struct buffer *plain);
 [[nodiscard]] bool secret_key_parse(struct slice text, struct secret_key *k); /* 64 hex digits */

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/heap.h"
 #include "base/slice.h"
+#include "limits.h"
 
 struct json_document; /* opaque */
 struct json_value;    /* opaque: a yyjson value */
@@ -17,10 +18,7 @@ struct json_value;    /* opaque: a yyjson value */
 enum json_status : uint8_t { JSON_OK, JSON_MALFORMED, JSON_NO_MEMORY };
 struct json_error { enum json_status status; size_t offset; const char *message; /* static text */ };
 
-/* Outside JSON nests at most this deep: Cal.com's and Retell's stay under 10. Past it: JSON_MALFORMED. Nothing here recurses. */
-constexpr uint32_t json_depth_max = 64;
-
-/* Strict RFC 8259, UTF-8 checked. nullptr on failure, *error says why. Any thread; document belongs to the caller. */
+/* Strict RFC 8259, UTF-8 checked, at most json_depth_max deep. Nothing here recurses. nullptr on failure, *error says why. Any thread; document belongs to the caller. */
 [[nodiscard]] struct json_document *json_parse(struct slice text, struct heap *heap, struct json_error *error);
 void json_release(struct json_document *d, struct heap *heap); /* nullptr is fine */
 [[nodiscard]] const struct json_value *json_root(const struct json_document *d);

@@ -10,16 +10,7 @@
 #include "base/ensure.h"
 #include "base/instant.h"
 #include "base/json.h"
-
-enum {
-    LINE_BYTES_MAX = 4096,
-    TEXT_BYTES_MAX = 512,
-    RING_BYTES = 256 * 1024, /* 800 lines of the usual length: what a shard logs while the writer rests, many times over */
-    RINGS_MAX = 64,          /* threads that log at once; a further one drops and counts. Memory is touched by use, not by existing */
-    REST_MS = 5,             /* between two looks: at most 200 wake-ups a second, however much is logged */
-    FILE_PATIENCE_MS = 1000, /* how long a file that takes nothing is waited for before lines are dropped */
-};
-static_assert((RING_BYTES & (RING_BYTES - 1)) == 0 && LINE_BYTES_MAX <= RING_BYTES);
+#include "limits.h"
 
 /* Bytes between `taken` and `written` (which only grow) wait for the writer. A ring outlives its thread: what is left in it is
  * still written, and the next new thread takes it over. */
@@ -28,10 +19,10 @@ struct ring {
     _Atomic(uint64_t) dropped;
     alignas(64) _Atomic(uint64_t) taken; /* moved by the writer */
     _Atomic(bool) is_owned;
-    char          bytes[RING_BYTES];
+    char          bytes[log_ring_bytes];
 };
 
-static struct ring rings[RINGS_MAX];
+static struct ring rings[log_threads_max];
 static _Atomic(uint64_t) dropped_without_ring;
 static _Atomic(bool) work_is_announced;
 static sem_t wake_writer;
@@ -66,7 +57,7 @@ bool log_level_parse(struct slice text, enum log_level *level)
 uint64_t log_lines_dropped(void)
 {
     uint64_t sum = atomic_load_explicit(&dropped_without_ring, memory_order_relaxed); /* counts only: nothing hangs on their order */
-    for (int n = 0; n < RINGS_MAX; n++) sum += atomic_load_explicit(&rings[n].dropped, memory_order_relaxed);
+    for (uint32_t n = 0; n < log_threads_max; n++) sum += atomic_load_explicit(&rings[n].dropped, memory_order_relaxed);
     return sum;
 }
 
@@ -81,7 +72,7 @@ static void make_key(void) { ensure(pthread_key_create(&ring_of_ended_thread, gi
 static struct ring *ring_of_this_thread(void)
 {
     if (own_ring) return own_ring;
-    for (int n = 0; n < RINGS_MAX; n++) {
+    for (uint32_t n = 0; n < log_threads_max; n++) {
         bool owned = false;
         if (!atomic_compare_exchange_strong_explicit(&rings[n].is_owned, &owned, true,
                 memory_order_acquire, /* what the owner before wrote */
@@ -96,9 +87,9 @@ static struct ring *ring_of_this_thread(void)
 /* Cut where a character begins, so that the cut adds no replacement character. */
 static struct slice shortened(struct slice text)
 {
-    if (text.length <= TEXT_BYTES_MAX) return text;
-    size_t length = TEXT_BYTES_MAX;
-    while (length > TEXT_BYTES_MAX - 4 && ((uint8_t)text.start[length] & 0xc0) == 0x80) length -= 1;
+    if (text.length <= log_text_bytes_max) return text;
+    size_t length = log_text_bytes_max;
+    while (length > log_text_bytes_max - 4 && ((uint8_t)text.start[length] & 0xc0) == 0x80) length -= 1;
     return slice_take(text, length);
 }
 
@@ -179,12 +170,12 @@ static void put_line(struct ring *r, struct slice line)
 {
     uint64_t written = atomic_load_explicit(&r->written, memory_order_relaxed); /* our own */
     uint64_t taken = atomic_load_explicit(&r->taken, memory_order_acquire);     /* those bytes have been read, and may be overwritten */
-    if (line.length > RING_BYTES - (written - taken)) {
+    if (line.length > log_ring_bytes - (written - taken)) {
         atomic_fetch_add_explicit(&r->dropped, 1, memory_order_relaxed);
         return;
     }
-    size_t       at = written % RING_BYTES;
-    struct slice before_end = slice_take(line, RING_BYTES - at), rest = slice_skip(line, before_end.length);
+    size_t       at = written % log_ring_bytes;
+    struct slice before_end = slice_take(line, log_ring_bytes - at), rest = slice_skip(line, before_end.length);
     memcpy(r->bytes + at, before_end.start, before_end.length);
     memcpy(r->bytes, rest.start, rest.length);
     atomic_store_explicit(&r->written, written + line.length, memory_order_release); /* the bytes before the count */
@@ -199,7 +190,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         atomic_fetch_add_explicit(&dropped_without_ring, 1, memory_order_relaxed);
         return;
     }
-    char          memory[LINE_BYTES_MAX];
+    char          memory[log_line_bytes_max];
     struct buffer line = buffer_over(memory, sizeof memory);
     if (!print_line(&line, level, event, fields, field_count)) {
         line = buffer_over(memory, sizeof memory);
@@ -211,7 +202,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 static bool wait_until_writable(void)
 {
     struct pollfd p = { .fd = settings.fd, .events = POLLOUT };
-    return poll(&p, 1, FILE_PATIENCE_MS) == 1;
+    return poll(&p, 1, log_file_patience_ms) == 1;
 }
 
 /* How many bytes of it the file took; 0: it takes none. */
@@ -239,8 +230,8 @@ static void empty_ring(struct ring *r)
     uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire); /* and the bytes before it */
     uint64_t taken = atomic_load_explicit(&r->taken, memory_order_relaxed);     /* our own */
     while (taken < written) {
-        size_t       at = taken % RING_BYTES;
-        struct slice piece = slice_take(slice_from(r->bytes + at, RING_BYTES - at), written - taken);
+        size_t       at = taken % log_ring_bytes;
+        struct slice piece = slice_take(slice_from(r->bytes + at, log_ring_bytes - at), written - taken);
         size_t       done = write_some(piece);
         if (done == 0) atomic_fetch_add_explicit(&r->dropped, lines_in(piece), memory_order_relaxed);
         taken += done > 0 ? done : piece.length;
@@ -253,9 +244,9 @@ static void *writer_run(void *)
     for (;;) {
         while (sem_wait(&wake_writer) != 0) ensure(errno == EINTR);
         bool is_last = atomic_load_explicit(&is_stopping, memory_order_acquire); /* then all other threads' lines are in their rings */
-        if (!is_last) (void)poll(nullptr, 0, REST_MS); /* more will come meanwhile, without waking anyone */
+        if (!is_last) (void)poll(nullptr, 0, log_rest_ms); /* more will come meanwhile, without waking anyone */
         (void)atomic_exchange_explicit(&work_is_announced, false, memory_order_acq_rel); /* before looking: see log.h */
-        for (int n = 0; n < RINGS_MAX; n++) empty_ring(&rings[n]);
+        for (uint32_t n = 0; n < log_threads_max; n++) empty_ring(&rings[n]);
         if (is_last) return nullptr;
     }
 }

@@ -28,8 +28,7 @@ struct log_field { const char *name; enum : uint8_t { LOG_TEXT, LOG_INTEGER, LOG
 void log_start(int fd, enum log_level least, const char *program, const char *version);
 void log_stop(void); /* writes out what is left; after all other threads have ended */
 
-/* Any thread. Nothing happens before log_start() and after log_stop(). Texts are cut at 512 bytes; a line that is too long all the
- * same keeps its event and loses its fields ("truncated":true). */
+/* Any thread. Nothing happens before log_start() and after log_stop(). Bounds and what happens past them: limits.h. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, uint32_t field_count);
 #define log_event(level, event, ...)                                                                             \
     log_write((level), (event), (const struct log_field[]){ { .name = "" } __VA_OPT__(, ) __VA_ARGS__ } + 1,     \

@@ -86,16 +86,16 @@ static void add_folded_character(struct buffer *b, UChar32 c)
 
 void text_fold(struct buffer *b, struct slice text)
 {
-    UChar      wide[TEXT_FOLD_BYTES_MAX], folded[TEXT_FOLD_BYTES_MAX * 2];
+    UChar      wide[text_fold_bytes_max], folded[text_fold_bytes_max * 2];
     int32_t    wide_length = 0;
     UErrorCode status = U_ZERO_ERROR;
     if (text.length == 0) return;
-    if (text.length > TEXT_FOLD_BYTES_MAX) {
+    if (text.length > text_fold_bytes_max) {
         b->overflowed = true;
         return;
     }
-    u_strFromUTF8WithSub(wide, TEXT_FOLD_BYTES_MAX, &wide_length, text.start, (int32_t)text.length, 0xfffd, nullptr, &status);
-    int32_t length = unorm2_normalize(case_folding(), wide, wide_length, folded, TEXT_FOLD_BYTES_MAX * 2, &status);
+    u_strFromUTF8WithSub(wide, text_fold_bytes_max, &wide_length, text.start, (int32_t)text.length, 0xfffd, nullptr, &status);
+    int32_t length = unorm2_normalize(case_folding(), wide, wide_length, folded, text_fold_bytes_max * 2, &status);
     if (U_FAILURE(status)) { /* a few characters unfold into many: hostile text only */
         b->overflowed = true;
         return;

@@ -71,20 +71,20 @@ static void different_writings_fold_to_one(void **)
 
 static void what_is_too_long_to_fold_is_said(void **)
 {
-    static char text[TEXT_FOLD_BYTES_MAX + 1], memory[8 * TEXT_FOLD_BYTES_MAX];
+    static char text[text_fold_bytes_max + 1], memory[8 * text_fold_bytes_max];
     memset(text, 'A', sizeof text);
     struct buffer b = buffer_over(memory, sizeof memory);
-    text_fold(&b, slice_from(text, TEXT_FOLD_BYTES_MAX));
+    text_fold(&b, slice_from(text, text_fold_bytes_max));
     assert_false(b.overflowed);
-    assert_int_equal(b.length, TEXT_FOLD_BYTES_MAX);
-    text_fold(&b, slice_from(text, TEXT_FOLD_BYTES_MAX + 1));
+    assert_int_equal(b.length, text_fold_bytes_max);
+    text_fold(&b, slice_from(text, text_fold_bytes_max + 1));
     assert_true(b.overflowed);
 
-    for (size_t n = 0; n + 3 <= TEXT_FOLD_BYTES_MAX; n += 3) memcpy(text + n, "\ufdfa", 3); /* one character that unfolds into 18 */
+    for (size_t n = 0; n + 3 <= text_fold_bytes_max; n += 3) memcpy(text + n, "\ufdfa", 3); /* one character that unfolds into 18 */
     b = buffer_over(memory, sizeof memory);
-    text_fold(&b, slice_from(text, TEXT_FOLD_BYTES_MAX));
+    text_fold(&b, slice_from(text, text_fold_bytes_max));
     assert_true(b.overflowed);
-    assert_false(name_is_placeholder(slice_from(text, TEXT_FOLD_BYTES_MAX)));
+    assert_false(name_is_placeholder(slice_from(text, text_fold_bytes_max)));
 }
 
 static void utf8_is_read_as_rfc_3629_says(void **)
