@@ -88,7 +88,8 @@ CREATE TABLE call_events (
 CREATE INDEX call_events_by_time ON call_events (company_id, received_at);
 SELECT confine('call_events');
 
--- What belongs to no call of a tenant. company_id is null where none was found, and then the workspace is what may see it.
+-- What belongs to no call of a tenant. company_id is null where none was found, and then the workspace is what may see it. The body is bytes:
+-- what could not be understood need not be text.
 CREATE TABLE webhook_log (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workspace_id   bigint NOT NULL,
@@ -101,18 +102,26 @@ CREATE TABLE webhook_log (
     correlation_id text,
     outcome        text NOT NULL CHECK (outcome IN ('unrouted', 'quarantined', 'kept', 'replayed')),
     reason         text,
-    body           text COMPRESSION lz4 NOT NULL,
+    body           bytea COMPRESSION lz4 NOT NULL,
     CONSTRAINT webhook_log_once UNIQUE NULLS NOT DISTINCT (workspace_id, provider, event, call_id, dedupe)
 );
 CREATE INDEX webhook_log_by_time ON webhook_log (received_at);
 SELECT confine('webhook_log', 'company_id = current_company() OR company_id IS NULL AND workspace_id = current_workspace()');
+
+-- Bytes as the text that they are, or else in hex.
+CREATE FUNCTION shown(bytes bytea) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN convert_from(bytes, 'UTF8');
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+    RETURN bytes::text;
+END $$;
 
 -- All webhooks in one list, with the rights of whoever asks.
 CREATE VIEW webhooks WITH (security_invoker = true) AS
     SELECT 'call'::text AS source, id, workspace_id, company_id, 'retell'::text AS provider, event, call_id, dedupe, received_at, correlation_id,
            'filed'::text AS outcome, NULL::text AS reason, body FROM call_events
     UNION ALL
-    SELECT 'log', id, workspace_id, company_id, provider, event, call_id, dedupe, received_at, correlation_id, outcome, reason, body FROM webhook_log;
+    SELECT 'log', id, workspace_id, company_id, provider, event, call_id, dedupe, received_at, correlation_id, outcome, reason, shown(body) FROM webhook_log;
 
 -- The customer of a call: by number, or of this call alone. A call that has one already and now comes without a number keeps it.
 CREATE FUNCTION customer_of_call(p_company bigint, p_workspace bigint, p_call_id text, p_caller text, p_at timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$

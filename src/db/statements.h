@@ -21,7 +21,7 @@
      * nothing. transcript: the longest one stays. booking_facts: JSON of the merged booking fields (retell/events.h). */                  \
     X(FILE_CALL_EVENT)                                                                                                                     \
     /* KEEP_WEBHOOK (i workspace, i company or NULL, t provider, t event, t call_id, t dedupe, i received_at, t correlation_id, t outcome, t reason, t body) → i id \
-     * What belongs to no call of a tenant: outcome 'unrouted' (unknown number), 'quarantined' (not understood), 'kept' (chat and other kinds). */ \
+     * What belongs to no call of a tenant; the body may be any bytes. outcome 'unrouted' (unknown number), 'quarantined' (not understood), 'kept' (chat and other kinds). */ \
     X(KEEP_WEBHOOK)                                                                                                                        \
     /* ── calls ──                                                                                                                         \
      * CLOSE_CALL (i company, t call_id, i at, t reason) → b changed: the end never came (reason 'ended_unknown'). A later call_ended still merges. */ \
@@ -42,12 +42,14 @@
     /* LOAD_INTENT (i company, i intent) → t state, i branch, i call, i customer, t operation_key, t reference, i service, i staff, t calendar, i calcom_event_type, \
      *   i starts_at, i ends_at, t attendee, t payload, i attempts, i created_at, i first_sent_at or NULL, i busy_from, i busy_until */                          \
     X(LOAD_INTENT)                                                                                                                         \
-    /* SEND_INTENT (i company, i intent, i now) → i attempts: state 'sending', attempts + 1: durable before each create leaves. */         \
+    /* SEND_INTENT (i company, i intent, i now) → i attempts: state 'sending', attempts + 1, counted once per instant: durable before each create  \
+     *   leaves. No row: the intent is finished, and nothing may leave. */                                                                 \
     X(SEND_INTENT)                                                                                                                         \
-    /* DELAY_INTENT (i company, i intent, t state 'written' or 'unknown', t step, i next_attempt_at, t error, i now) → nothing */          \
+    /* DELAY_INTENT (i company, i intent, t state 'written' or 'unknown', t step, i next_attempt_at, t error, i now) → nothing. A finished intent stays as it is. */ \
     X(DELAY_INTENT)                                                                                                                        \
     /* BOOK_INTENT (i company, i intent, t booking_uid, i booking_id, t status 'accepted' or 'pending', i starts_at, i ends_at, t host_name or NULL, i now) \
-     *   → i appointment: Cal.com confirmed our booking. Intent 'booked' (or 'pending'), appointment written once, audit. */               \
+     *   → i appointment or NULL (no such intent): Cal.com confirmed our booking. Intent 'booked' (or 'pending'), appointment written once, audit. The customer gets   \
+     *   the attendee's name if he had none. DB_CONFLICT: appointments_calcom_uid (another intent's booking), appointments_one_per_intent (booked under another uid). */ \
     X(BOOK_INTENT)                                                                                                                         \
     /* REFUSE_INTENT (i company, i intent, t reason, t details JSON, i now) → nothing: a definite no. Busy range freed, callback job with the reason, audit. */ \
     X(REFUSE_INTENT)                                                                                                                       \
@@ -61,3 +63,7 @@
 
 #define DB_STATEMENT_ENUMERATOR(name) DB_##name,
 enum db_statement : uint8_t { DB_STATEMENTS(DB_STATEMENT_ENUMERATOR) DB_STATEMENT_COUNT };
+
+/* One letter per parameter and column: i, b, t as above; j: a text parameter that is JSON; x: one that is kept as bytes; v: a column of no value. */
+struct db_statement_definition { const char *name, *parameters, *columns, *sql; };
+[[nodiscard]] const struct db_statement_definition *db_statement_definition(enum db_statement s);
