@@ -89,6 +89,14 @@ constexpr uint32_t call_mailbox_max = 256;  /* transcript_updated may come at ev
 constexpr uint32_t call_duration_max_ms = 2 * 3600 * 1000;
 constexpr uint32_t call_end_grace_ms = 10 * 60 * 1000;
 
+/* -- tenants -- */
+
+/* JSON values and the finished snapshot together, while one is read. 10,000 companies with ten services each need about 150 MiB. Past it: the new
+ * configuration is not taken, said in the log, and the old one serves on. */
+constexpr uint64_t tenant_snapshot_heap_bytes = UINT64_C(512) << 20;
+/* A name, key, token or synonym of the world file; Cal.com's own titles are shorter. Past it: an error that names the path. */
+constexpr uint32_t world_text_bytes_max = 200;
+
 /* -- Retell -- */
 
 /* Its longest event name has 18 characters. Past it: quarantined. */

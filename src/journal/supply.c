@@ -1,0 +1,140 @@
+/* journal/supply.c: a spare segment is ready before the current one is full.
+ *
+ * In this order, one job on the worker at a time:
+ *   a segment of ours is retired     → renewed for its next use, or removed when there are spares enough
+ *   there is no spare                → a file of an earlier life is renewed, or a new one is made
+ *   earlier lives left too much      → removed (by the keeper)
+ *
+ * Nothing is renewed or removed before the first batch of the current segment is durable: it repeats what the old file said (retirement.h).
+ * A failed job, for lack of space as a rule, is tried again after a second; meanwhile journal_admit() counts with what is there.
+ */
+#include <stdio.h>
+#include "base/ensure.h"
+#include "base/log.h"
+#include "journal/append.h"
+
+/* -- on the worker, or at start -- */
+
+static enum io_status make_spare(struct supply_job *s)
+{
+    s->reused = recovery_take_file(s->recovery, &s->file);
+    if (!s->reused) return segment_file_create(s->directory, recovery_draw_number(s->recovery), s->segment_bytes, &s->file);
+    enum io_status status = segment_file_renew(&s->file);
+    recovery_settle(s->recovery, s->file.number, status == IO_OK);
+    return status;
+}
+
+static enum io_status remove_surplus(struct supply_job *s)
+{
+    if (!recovery_take_surplus(s->recovery, &s->file)) return IO_OK;
+    uint32_t       number = s->file.number;
+    enum io_status status = segment_file_remove(s->directory, &s->file);
+    recovery_settle(s->recovery, number, true); /* a name that could not be removed is found again at the next start */
+    return status;
+}
+
+static void supply_work(struct job *job)
+{
+    struct supply_job *s = container_of(job, struct supply_job, job);
+    switch (s->what) {
+    case SUPPLY_MAKE:           s->status = make_spare(s); break;
+    case SUPPLY_RENEW:          s->status = segment_file_renew(&s->file); break;
+    case SUPPLY_REMOVE:         s->status = segment_file_remove(s->directory, &s->file); break;
+    case SUPPLY_REMOVE_SURPLUS: s->status = remove_surplus(s); break;
+    }
+}
+
+/* -- on the shard -- */
+
+static void log_failure(const struct journal *j)
+{
+    const struct supply_job *s = &j->supply;
+    log_event(s->status == IO_NO_SPACE ? LOG_WARNING : LOG_ERROR, "journal_segment_failed", log_integer("shard", j->shard->index),
+              log_integer("segment", s->file.number), log_cstring("reason", io_status_name(s->status)));
+}
+
+static void take_result(struct journal *j)
+{
+    struct supply_job *s = &j->supply;
+    struct segment    *slot = j->supplied;
+    j->supplied = nullptr;
+    switch (s->what) {
+    case SUPPLY_MAKE:
+    case SUPPLY_RENEW:
+        if (s->status == IO_OK) {
+            counter_add(s->what == SUPPLY_RENEW || s->reused ? &j->counters.segments_reused : &j->counters.segments_made, 1);
+            segment_start(slot, SEGMENT_PREPARING, s->file);
+            segment_enter(j, slot, SEGMENT_SPARE);
+        } else {
+            segment_enter(j, slot, s->what == SUPPLY_MAKE ? SEGMENT_ABSENT : SEGMENT_RETIRED);
+        }
+        return;
+    case SUPPLY_REMOVE: /* closed in any case; see remove_surplus() */
+        segment_start(slot, SEGMENT_PREPARING, (struct segment_file){ .fd = -1 });
+        segment_enter(j, slot, SEGMENT_ABSENT);
+        return;
+    case SUPPLY_REMOVE_SURPLUS: return;
+    }
+}
+
+static void supply_done(struct job *job)
+{
+    struct journal *j = container_of(container_of(job, struct supply_job, job), struct journal, supply);
+    ensure_on(j->shard);
+    take_result(j);
+    if (j->supply.status == IO_OK) {
+        supply_look(j);
+    } else {
+        log_failure(j);
+        journal_retry_later(j);
+    }
+}
+
+static void prepare_job(struct journal *j, struct segment *slot)
+{
+    j->supplied = slot;
+    j->supply.recovery = j->recovery;
+    j->supply.directory = j->config.directory;
+    j->supply.segment_bytes = j->config.segment_bytes;
+    if (slot) j->supply.file = slot->file;
+}
+
+/* `slot` is with the worker from here on. */
+static void give(struct journal *j, struct segment *slot, uint8_t what)
+{
+    prepare_job(j, slot);
+    j->supply.what = what;
+    if (slot) segment_enter(j, slot, SEGMENT_PREPARING);
+    worker_give(j->config.worker, j->shard, &j->supply.job, supply_work, supply_done);
+}
+
+static uint32_t spares(const struct journal *j)
+{
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < j->config.segments_max; n++) count += j->segments[n].state == SEGMENT_SPARE;
+    return count;
+}
+
+void supply_look(struct journal *j)
+{
+    if (j->supply.job.running || timer_is_running(&j->space_timer) || j->shard->stopping) return;
+    struct segment *retired = j->census_is_durable ? journal_segment_in(j, SEGMENT_RETIRED) : nullptr;
+    struct segment *absent = journal_segment_in(j, SEGMENT_ABSENT);
+    if (retired) give(j, retired, spares(j) < journal_spares_kept_max ? SUPPLY_RENEW : SUPPLY_REMOVE);
+    else if (absent && spares(j) == 0) give(j, absent, SUPPLY_MAKE);
+    else if (j->keeper && recovery_has_surplus(j->recovery)) give(j, nullptr, SUPPLY_REMOVE_SURPLUS);
+}
+
+bool supply_first(struct journal *j, struct io_refusal *refusal)
+{
+    struct segment *slot = &j->segments[0];
+    prepare_job(j, slot);
+    j->supply.what = SUPPLY_MAKE;
+    supply_work(&j->supply.job);
+    enum io_status status = j->supply.status;
+    segment_enter(j, slot, SEGMENT_PREPARING);
+    take_result(j);
+    if (status == IO_OK || status == IO_NO_SPACE) return true;
+    snprintf(refusal->text, sizeof refusal->text, "The journal cannot make a segment in %s (%s).", j->config.directory, io_status_name(status));
+    return false;
+}
