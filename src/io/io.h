@@ -24,7 +24,7 @@ enum io_status : uint8_t {
     IO_REFUSED,     /* nobody listens there */
     IO_UNREACHABLE, /* no way there */
     IO_NO_BUFFERS,  /* all receive buffers are lent out: start again once some are back */
-    IO_NO_SPACE,    /* the disk, or the quota, is full */
+    IO_NO_SPACE,    /* the disk, the quota, or the limit on a file's size is full; also a write that fitted in part */
     IO_NO_FILES,    /* out of descriptors or kernel memory for sockets */
     IO_FAILED,      /* anything else: for files this is fatal, for sockets the end of the connection */
 };

@@ -18,7 +18,7 @@ enum io_status io_status_from_errno(int error)
     case EHOSTDOWN:
     case EADDRNOTAVAIL: return IO_UNREACHABLE; /* also: no local port is left */
     case ENOSPC:
-    case EFBIG: /* the limit on a file's size (ulimit -f) */
+    case EFBIG:         /* the limit on a file's size (ulimit -f) */
     case EDQUOT:        return IO_NO_SPACE;
     case EMFILE:
     case ENFILE:

@@ -362,7 +362,7 @@ static void complete_write(struct io *io, struct io_op *op, const struct complet
     int64_t written = (int64_t)op->detail[WRITE_RESULT], synced = (int64_t)op->detail[WRITE_SYNC_RESULT];
     struct io_result result = { .fd = -1 };
     if (written < 0) result.status = io_status_from_errno((int)-written);
-    else if ((uint64_t)written != op->detail[WRITE_COUNT]) result.status = IO_NO_SPACE; /* how a file system says it when some of it still fitted; trying again tells */
+    else if ((uint64_t)written != op->detail[WRITE_COUNT]) result.status = IO_NO_SPACE; /* short: how it is said when some of it still fitted */
     else if (synced < 0) result.status = io_status_from_errno((int)-synced);
     else result.count = (uint32_t)written;
     finish(io, op, result);

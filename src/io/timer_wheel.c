@@ -29,8 +29,7 @@ static struct list *list_at(struct timer_wheel *w, uint16_t place)
 
 static void put(struct timer_wheel *w, struct timer *t)
 {
-    uint64_t tick = tick_not_before(t->at_us);
-    if (tick < w->tick) tick = w->tick;
+    uint64_t tick = t->at_us <= w->now_us ? w->tick : tick_not_before(t->at_us);
     uint32_t level = level_of(w->tick, tick);
     uint32_t slot = digit_of(tick, level);
     w->occupied[level] |= UINT64_C(1) << slot;
@@ -47,7 +46,7 @@ static void take(struct timer_wheel *w, struct timer *t)
 
 void timer_wheel_init(struct timer_wheel *w, uint64_t now_us)
 {
-    *w = (struct timer_wheel){ .magic = WHEEL_MAGIC, .tick = now_us >> TICK_BITS };
+    *w = (struct timer_wheel){ .magic = WHEEL_MAGIC, .now_us = now_us, .tick = now_us >> TICK_BITS };
     for (uint32_t level = 0; level < TIMER_LEVELS; level++)
         for (uint32_t slot = 0; slot < TIMER_SLOTS; slot++) list_init(&w->slots[level][slot]);
     list_init(&w->due);
@@ -117,9 +116,10 @@ static void collect_due(struct timer_wheel *w, uint64_t target)
 uint32_t timer_wheel_advance(struct timer_wheel *w, uint64_t now_us)
 {
     ensure_magic(w, WHEEL_MAGIC);
-    ensure(list_is_empty(&w->due));          /* not from inside a callback */
-    ensure(now_us >> TICK_BITS >= w->tick);  /* the clock never goes back */
+    ensure(list_is_empty(&w->due)); /* not from inside a callback */
+    ensure(now_us >= w->now_us);    /* the clock never goes back */
     collect_due(w, now_us >> TICK_BITS);
+    w->now_us = now_us; /* only now: put() takes what lies before it for a past instant, and a timer on its way down the levels is none */
 
     uint32_t fired = 0;
     for (struct list_node *n = list_pop_front(&w->due); n != nullptr; n = list_pop_front(&w->due)) {

@@ -23,7 +23,8 @@ enum { TIMER_LEVELS = 9, TIMER_SLOTS = 64, TIMER_DUE = TIMER_LEVELS * TIMER_SLOT
 struct timer_wheel {
     uint32_t    magic;
     uint32_t    running;
-    uint64_t    tick;  /* everything before it has fired */
+    uint64_t    now_us; /* of the last advance */
+    uint64_t    tick;   /* now_us in ticks: everything before it has fired */
     uint64_t    occupied[TIMER_LEVELS]; /* one bit a slot */
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
     struct list due;   /* reached in this advance, not yet called */
