@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "base/buffer.h"
 #include "base/slice.h"
-#include "net/http_server.h"
+#include "net/http.h"
 #include "net/tls.h"
 #include "shard/shard.h"
 #include "shard/worker.h"
