@@ -16,10 +16,12 @@ enum { WORKSPACE_KEYS_MAX = 4 };
 
 struct workspace {
     int64_t      id;
-    struct slice name, token;
+    struct slice key, name, token;
     bool         is_default;
     struct slice keys[WORKSPACE_KEYS_MAX]; /* opened; current first, then those of a rotation */
     uint32_t     key_count;                /* 0: nothing verifies (fails closed) */
+    const struct slice *agents;            /* Retell agent ids */
+    uint32_t     agent_count;
 };
 
 /* A Cal.com credential with everything that is bound to it: budget, breaker, connections live on the home shard of `key`. */
@@ -42,7 +44,7 @@ struct branch {
     int64_t      default_service_id;   /* the service with that event type; 0: none */
 };
 
-struct staff_member { int64_t id; const struct company *company; int64_t branch_id; struct slice name, folded_name; int64_t calcom_user_id; };
+struct staff_member { int64_t id; const struct company *company; int64_t branch_id; struct slice key, name, folded_name; int64_t calcom_user_id; /* 0: not set */ };
 
 struct service {
     int64_t      id;
@@ -67,9 +69,9 @@ struct tenant_snapshot {
     const struct branch *branches;            uint32_t branch_count;
     const struct staff_member *staff;         uint32_t staff_count;
     const struct service *services;           uint32_t service_count;
-    const struct staff_service *staff_services; uint32_t staff_service_count;
+    const struct staff_service *staff_services; uint32_t staff_service_count; /* by service, then in provisioning order */
     const struct phone_number *numbers;       uint32_t number_count; /* sorted by (workspace, number) */
-    void    *memory;         /* of snapshot.c: everything above lives in it */
+    struct tenant_memory *memory; /* of snapshot.c: everything above lives in it */
 };
 
 struct tenant_error { char text[512]; };
@@ -97,9 +99,11 @@ enum service_match : uint8_t {
     STAFF_UNKNOWN,           /* a staff member was named whom the branch does not have, or who does not do this */
 };
 struct service_choice { enum service_match match; const struct service *service; const struct staff_member *staff; /* nullptr: whoever the event type is of */ int64_t calcom_event_type_id; };
-/* Exact match of folded names or synonyms only: history and similarity may suggest, never decide (SCENARIOS R25). staff_name absent: the first mapped member
- * in provisioning order, or the service's own event type. */
+/* Exact match of folded names or synonyms only: similarity and history may suggest, never decide. staff_name absent or blank: the first mapped member of the
+ * branch in provisioning order, or the service's own event type. Staff of another branch are unknown here. */
 [[nodiscard]] struct service_choice tenant_choose_service(const struct tenant_snapshot *s, const struct branch *b, struct slice service_name, struct slice staff_name);
 
-/* What is missing for bookings and calls, for doctor and /readyz: e.g. "branch fri/berlin has no Retell agent id". Calls `each` per gap. */
-void tenant_find_gaps(const struct tenant_snapshot *s, void (*each)(void *context, int64_t company_id, struct slice subject, const char *gap), void *context);
+/* What is missing for bookings and calls, for doctor and /readyz: subject and gap make a sentence: "branch fri/berlin" "has no Retell agent id".
+ * company_id 0: of a workspace. The subject's text lives during the call of `each`. */
+typedef void tenant_gap(void *context, int64_t company_id, struct slice subject, const char *gap);
+void tenant_find_gaps(const struct tenant_snapshot *s, tenant_gap *each, void *context);
