@@ -1,0 +1,57 @@
+#pragma once
+/* call/filing.h: one letter on its way into PostgreSQL, as call.c (who owns the calls) and filing.c (the flow) see it. Nobody else includes this. */
+#include "call/after_call.h"
+#include "call/booking_request.h"
+#include "call/call.h"
+
+#define FILING_STEPS(X) X(START) X(ANALYSIS_GIVEN_UP) X(CALL_CLOSED) X(ROOM_FOUND) X(FILED) X(INTENT_WRITTEN) X(OPERATION_REFUSED) X(KEPT)
+#define FILING_ENUMERATOR(name) FILING_##name,
+enum filing_step : uint8_t { FILING_STEPS(FILING_ENUMERATOR) };
+
+constexpr uint32_t filing_magic = 0xf111a600;
+
+struct filing {                     /* in the desk's pool while a letter, or the closing of a call, is being filed */
+    uint32_t           magic;
+    enum filing_step   step;
+    struct call_desk  *desk;
+    struct call       *call;
+    struct call_mail  *mail;        /* nullptr: time is up for the call */
+    struct list_node   node;        /* of the desk's running list */
+    struct task        task;
+    struct timer       timer;
+    bool               waiting;
+    bool               leave;       /* the letter is not settled: the process ends, or PostgreSQL takes it in no form. The journal keeps it */
+    struct steady_unit steady;
+
+    char              *facts;       /* heap; facts_room bytes */
+    size_t             facts_room;
+    struct e164        caller, called;
+    char               booking_facts[4096]; /* of the merged call, as FILE_CALL_EVENT answered; 0 bytes: nothing to book from */
+    size_t             booking_facts_bytes;
+    uint32_t           choice;      /* of staff: 0 first */
+    struct after_call  decision;    /* its pointers: within a turn only */
+    const char        *reason;      /* of a refusal: static text */
+    struct booking_request request;
+};
+
+enum flow_status filing_run(struct filing *f);
+void filing_give_room_back(struct filing *f);
+
+struct call_desk {
+    uint32_t                magic;
+    struct call_desk_config config;
+    struct shard           *shard;
+    struct pool             calls, filings;
+    struct hash_map         by_key;
+    struct list             waiting; /* calls with mail and no filing */
+    struct list             running; /* filings */
+    struct heap             heap;
+    struct zones            zones;
+    struct steady_unit      restore;
+    bool                    draining;
+    struct timer            restore_timer;
+    struct call_desk_counters counters;
+};
+
+/* The happening that a letter means for its call. */
+[[nodiscard]] enum call_happening filing_happening(const struct retell_event *e);
