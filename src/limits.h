@@ -129,6 +129,7 @@ constexpr uint32_t journal_files_max = 64 * journal_segments_max;
 
 /* -- PostgreSQL, per shard -- */
 constexpr uint32_t db_connections = 3;             /* default of the setting: two shards use six, and a stock server allows 100 */
+constexpr uint32_t db_connections_max = 16;        /* of the setting: a shard of ours cannot keep more busy. Past it: refused at start */
 constexpr uint32_t db_pipeline_depth = 32;         /* units under way on a connection: an error fails its unit alone, a lost connection fails 32 */
 constexpr uint32_t db_queue_max = 8 * 1024;        /* units waiting for a place. Past it: DB_BUSY, the caller tries later */
 constexpr uint32_t db_unit_timeout_ms = 10'000;    /* a unit that takes longer costs its connection */
