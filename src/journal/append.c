@@ -158,6 +158,13 @@ static void state_news(struct journal *j)
     if (j->keeper) recovery_state_retirements(j->recovery, &j->batch, false);
 }
 
+static bool has_news(const struct journal *j)
+{
+    for (uint32_t n = 0; n < j->config.segments_max; n++)
+        if (segment_has_unstated(&j->segments[n])) return true;
+    return j->keeper && recovery_retirement_length(j->recovery, false) > 0;
+}
+
 /* At most: in segments of earlier lives any thread may retire more before it is stated. */
 static uint64_t news_length_max(const struct journal *j)
 {
@@ -166,16 +173,16 @@ static uint64_t news_length_max(const struct journal *j)
     return length + (j->keeper ? recovery_retirement_length(j->recovery, true) : 0);
 }
 
-/* The census is part of what journal_admit() reckons with. News are not: where they would take room that was promised, they wait for the
- * next segment's census, which has them, too. */
+/* The census is part of what journal_admit() reckons with. News are not: where they would take room that was promised, they stay due. */
 static void state_retirements(struct journal *j)
 {
     if (j->census_due) {
         state_census(j);
-    } else if (j->statement_due) {
-        if (news_length_max(j) + space_needed(j->waiting_bytes) <= room_in(j->current)) state_news(j);
+        j->census_due = j->statement_due = false;
+    } else if (j->statement_due && news_length_max(j) + space_needed(j->waiting_bytes) <= room_in(j->current)) {
+        state_news(j);
+        j->statement_due = false;
     }
-    j->census_due = j->statement_due = false;
 }
 
 static struct journal_entry *take_waiting(struct journal *j)
@@ -220,11 +227,9 @@ static bool gather(struct journal *j)
     if (!j->waiting_first && !j->statement_due) return false;
     if (!j->current && !switch_segment(j)) return false;
     begin_batch(j);
-    if (batch_is_empty(&j->batch) && j->waiting_first) {
-        ensure(switch_segment(j)); /* journal_admit() has seen that there is one */
-        begin_batch(j);
-        ensure(!batch_is_empty(&j->batch));
-    }
+    bool is_full = batch_is_empty(&j->batch) && (j->waiting_first || has_news(j));
+    if (is_full && switch_segment(j)) begin_batch(j);
+    ensure(!j->waiting_first || !batch_is_empty(&j->batch)); /* journal_admit() has seen that there is room */
     if (batch_is_empty(&j->batch)) return false;
 
     j->batch_bytes = batch_finish(&j->batch);
@@ -399,6 +404,14 @@ static bool make_batch_memory(struct journal *j, struct io_refusal *refusal)
     return true;
 }
 
+static bool make_first_segment(struct journal *j, struct io_refusal *refusal)
+{
+    enum io_status status = supply_now(j);
+    if (status == IO_OK || status == IO_NO_SPACE) return true;
+    snprintf(refusal->text, sizeof refusal->text, "The journal cannot make a segment in %s (%s).", j->config.directory, io_status_name(status));
+    return false;
+}
+
 /* Gives the worker nothing yet: if another shard cannot start, this one never turns, and closes at once. The first batch takes the spare. */
 static void begin_life(struct journal *j)
 {
@@ -422,7 +435,7 @@ struct journal *journal_open(struct shard *s, const struct journal_config *c, st
     j->next_sequence = c->recovery->next_sequence;
     j->next_batch = c->recovery->next_batch;
     j->keeper = recovery_become_keeper(c->recovery);
-    if (!make_batch_memory(j, refusal) || !supply_first(j, refusal)) {
+    if (!make_batch_memory(j, refusal) || !make_first_segment(j, refusal)) {
         journal_close(j);
         return nullptr;
     }
@@ -432,11 +445,13 @@ struct journal *journal_open(struct shard *s, const struct journal_config *c, st
     return j;
 }
 
-/* The last words: what was retired since the last batch, so that the next life replays nothing of it. */
+/* The last words: what was retired since the last batch, so that the next life replays nothing of it. Where they fail, it does. */
 static void write_last_statement(struct journal *j)
 {
+    if (j->writer != WRITER_IDLE || !has_news(j)) return;
+    (void)supply_now(j); /* in case the current segment is full; without a spare there is nowhere to write to, and that is that */
     j->statement_due = true;
-    if (j->writer != WRITER_IDLE || !j->current || !gather(j)) return;
+    if (!gather(j)) return;
     enum io_status status = file_write(j->current->file.fd, j->batch_offset, j->batch_bytes.start, j->batch_bytes.length);
     if (status != IO_OK) log_event(LOG_WARNING, "journal_last_statement_failed", log_cstring("reason", io_status_name(status)));
 }

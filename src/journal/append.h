@@ -67,8 +67,8 @@ enum : uint32_t { JOURNAL_MAGIC = 0x10c0ba7c };
 void segment_enter(struct journal *j, struct segment *s, enum segment_state state); /* the one function that changes it */
 [[nodiscard]] struct segment *journal_segment_in(const struct journal *j, enum segment_state state); /* the first, or nullptr */
 
-/* At start, blocking: a segment to begin with. false: *refusal says why not; a full disk is no reason. */
-[[nodiscard]] bool supply_first(struct journal *j, struct io_refusal *refusal);
+/* At start and finish, blocking: if there is no spare, what brings one nearest. */
+[[nodiscard]] enum io_status supply_now(struct journal *j);
 /* Whenever something has changed: gives the worker what there is to do. */
 void supply_look(struct journal *j);
 void journal_retry_later(struct journal *j); /* in a second: the write that found no room, and the supply */

@@ -8,7 +8,6 @@
  * Nothing is renewed or removed before the first batch of the current segment is durable: it repeats what the old file said (retirement.h).
  * A failed job, for lack of space as a rule, is tried again after a second; meanwhile journal_admit() counts with what is there.
  */
-#include <stdio.h>
 #include "base/ensure.h"
 #include "base/log.h"
 #include "journal/append.h"
@@ -90,24 +89,6 @@ static void supply_done(struct job *job)
     }
 }
 
-static void prepare_job(struct journal *j, struct segment *slot)
-{
-    j->supplied = slot;
-    j->supply.recovery = j->recovery;
-    j->supply.directory = j->config.directory;
-    j->supply.segment_bytes = j->config.segment_bytes;
-    if (slot) j->supply.file = slot->file;
-}
-
-/* `slot` is with the worker from here on. */
-static void give(struct journal *j, struct segment *slot, uint8_t what)
-{
-    prepare_job(j, slot);
-    j->supply.what = what;
-    if (slot) segment_enter(j, slot, SEGMENT_PREPARING);
-    worker_give(j->config.worker, j->shard, &j->supply.job, supply_work, supply_done);
-}
-
 static uint32_t spares(const struct journal *j)
 {
     uint32_t count = 0;
@@ -115,26 +96,42 @@ static uint32_t spares(const struct journal *j)
     return count;
 }
 
+/* `slot` is the job's from here on. */
+static void prepare_job(struct journal *j, struct segment *slot, uint8_t what)
+{
+    j->supply.recovery = j->recovery;
+    j->supply.directory = j->config.directory;
+    j->supply.segment_bytes = j->config.segment_bytes;
+    j->supply.what = what;
+    j->supplied = slot;
+    if (!slot) return;
+    j->supply.file = slot->file;
+    segment_enter(j, slot, SEGMENT_PREPARING);
+}
+
+/* What to do next, and about which slot. false: nothing. */
+static bool choose_job(struct journal *j)
+{
+    struct segment *retired = j->census_is_durable ? journal_segment_in(j, SEGMENT_RETIRED) : nullptr;
+    struct segment *absent = journal_segment_in(j, SEGMENT_ABSENT);
+    if (retired) prepare_job(j, retired, spares(j) < journal_spares_kept_max ? SUPPLY_RENEW : SUPPLY_REMOVE);
+    else if (absent && spares(j) == 0) prepare_job(j, absent, SUPPLY_MAKE);
+    else if (j->keeper && recovery_has_surplus(j->recovery)) prepare_job(j, nullptr, SUPPLY_REMOVE_SURPLUS);
+    else return false;
+    return true;
+}
+
 void supply_look(struct journal *j)
 {
     if (j->supply.job.running || timer_is_running(&j->space_timer) || j->shard->stopping) return;
-    struct segment *retired = j->census_is_durable ? journal_segment_in(j, SEGMENT_RETIRED) : nullptr;
-    struct segment *absent = journal_segment_in(j, SEGMENT_ABSENT);
-    if (retired) give(j, retired, spares(j) < journal_spares_kept_max ? SUPPLY_RENEW : SUPPLY_REMOVE);
-    else if (absent && spares(j) == 0) give(j, absent, SUPPLY_MAKE);
-    else if (j->keeper && recovery_has_surplus(j->recovery)) give(j, nullptr, SUPPLY_REMOVE_SURPLUS);
+    if (choose_job(j)) worker_give(j->config.worker, j->shard, &j->supply.job, supply_work, supply_done);
 }
 
-bool supply_first(struct journal *j, struct io_refusal *refusal)
+enum io_status supply_now(struct journal *j)
 {
-    struct segment *slot = &j->segments[0];
-    prepare_job(j, slot);
-    j->supply.what = SUPPLY_MAKE;
+    ensure(!j->supply.job.running);
+    if (journal_segment_in(j, SEGMENT_SPARE) || !choose_job(j)) return IO_OK;
     supply_work(&j->supply.job);
-    enum io_status status = j->supply.status;
-    segment_enter(j, slot, SEGMENT_PREPARING);
     take_result(j);
-    if (status == IO_OK || status == IO_NO_SPACE) return true;
-    snprintf(refusal->text, sizeof refusal->text, "The journal cannot make a segment in %s (%s).", j->config.directory, io_status_name(status));
-    return false;
+    return j->supply.status;
 }

@@ -1,0 +1,260 @@
+/* What the journal promises about files that a crash, a power cut or a bad disk has left. */
+#include "life.h"
+#include "journal/format.h"
+
+enum { SEGMENT = 64 * 1024, BATCHES_MAX = 64 };
+
+/* -- three batches, the last of four blocks -- */
+
+static void write_next(struct journal_entry *e);
+
+static void write_batch_of(struct station *s)
+{
+    static const size_t lengths[] = { 300, 9000, 14000 };
+    if (s->appended == 3) rest(s);
+    else ensure(append_note(s, 0, s->appended, lengths[s->appended], write_next));
+}
+
+static void write_next(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    write_batch_of(n->station);
+    free(n);
+}
+
+static char     image[SEGMENT];
+static uint64_t batch_at[BATCHES_MAX + 1];
+static uint32_t batch_count;
+
+static void path_of(char path[128], uint32_t number) { snprintf(path, 128, "%s/journal-%06u.segment", directory, number); }
+
+static void load(uint32_t number)
+{
+    char path[128];
+    path_of(path, number);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, image, SEGMENT, 0), SEGMENT);
+    close(fd);
+}
+
+static void store(uint32_t number, size_t bytes)
+{
+    char path[128];
+    path_of(path, number);
+    int fd = open(path, O_WRONLY | O_TRUNC);
+    assert_int_equal(pwrite(fd, image, bytes, 0), bytes);
+    close(fd);
+}
+
+static void find_batches(void)
+{
+    struct segment_header even, odd;
+    uint64_t stamp = segment_header_read(image, &even) == HEADER_GOOD ? even.stamp : 0;
+    if (segment_header_read(image + block_bytes, &odd) == HEADER_GOOD && odd.use > (stamp ? even.use : 0)) stamp = odd.stamp;
+    struct batch_header h;
+    batch_count = 0;
+    for (uint64_t at = first_batch_offset; at < SEGMENT && batch_starts_at(image + at, stamp, SEGMENT - at, &h); at += h.bytes) {
+        assert_true(batch_is_whole(image + at, &h));
+        batch_at[batch_count++] = at;
+        batch_at[batch_count] = at + h.bytes; /* where the next one would be */
+    }
+}
+
+static void write_three_batches(void)
+{
+    assert_int_equal(live(small_life(write_batch_of, nullptr)), ENDED);
+    load(1);
+    find_batches();
+    assert_int_equal(batch_count, 3);
+    assert_int_equal(batch_at[3] - batch_at[2], 4 * block_bytes);
+}
+
+static bool all_zero(const char *bytes, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        if (bytes[n]) return false;
+    return true;
+}
+
+/* What stands in `image` is on the disk after a crash: nothing but the last batch may be missing, and never part of it. */
+static void assert_recovers(bool with_last)
+{
+    store(1, SEGMENT);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), with_last ? 3 : 2);
+    assert_int_equal(chronicle->replayed[0][2], with_last);
+}
+
+/* -- torn -- */
+
+static void a_last_batch_cut_at_any_sector_is_cut_off_and_nothing_else(void **)
+{
+    write_three_batches();
+    char whole[SEGMENT];
+    memcpy(whole, image, SEGMENT);
+    for (uint64_t cut = 0; cut <= batch_at[3] - batch_at[2]; cut += 512) {
+        uint64_t from = batch_at[2] + cut, count = batch_at[3] - from;
+        memcpy(image, whole, SEGMENT);
+        memset(image + from, 0, count);
+        bool whole_still = all_zero(whole + from, count);
+        assert_recovers(whole_still);
+        assert_int_equal(chronicle->report.torn_bytes, whole_still || cut == 0 ? 0 : batch_at[3] - batch_at[2]);
+        if (!whole_still && cut > 0) assert_int_equal(chronicle->report.torn_offset, batch_at[2]);
+    }
+}
+
+/* What an earlier use of the file left there: a whole batch, but of another stamp. */
+static void make_old_block(char block[block_bytes])
+{
+    struct batch b = { .memory = block, .capacity = block_bytes };
+    struct journal_entry e = { .type = JOURNAL_WEBHOOK, .position = { .sequence = 5 }, .body = slice_of("an earlier use") };
+    batch_begin(&b, 0x1234, 3, 5);
+    batch_add_webhook(&b, &e);
+    (void)batch_finish(&b);
+}
+
+/* A power cut may leave each block old, zero or new, whatever was sent first. */
+static void a_last_batch_with_any_of_its_blocks_missing_is_cut_off(void **)
+{
+    write_three_batches();
+    static char whole[SEGMENT], old[block_bytes];
+    memcpy(whole, image, SEGMENT);
+    make_old_block(old);
+    for (uint32_t mix = 0; mix < 3 * 3 * 3 * 3; mix++) {
+        memcpy(image, whole, SEGMENT);
+        for (uint32_t block = 0, rest = mix; block < 4; block++, rest /= 3) {
+            char *at = image + batch_at[2] + block * block_bytes;
+            if (rest % 3 == 1) memset(at, 0, block_bytes);
+            if (rest % 3 == 2) memcpy(at, old, block_bytes);
+        }
+        assert_recovers(mix == 0);
+    }
+}
+
+/* -- damaged -- */
+
+static void assert_refused_at(uint32_t number, uint64_t offset)
+{
+    char file[64], place[64];
+    snprintf(file, sizeof file, "journal-%06u.segment", number);
+    snprintf(place, sizeof place, "offset %llu:", (unsigned long long)offset);
+    chronicle->refusal.text[0] = '\0';
+    assert_int_equal(live(small_life(nullptr, replay_all)), REFUSED);
+    assert_non_null(strstr(chronicle->refusal.text, file));
+    assert_non_null(strstr(chronicle->refusal.text, place));
+}
+
+static void a_flipped_bit_before_a_good_batch_refuses_the_start_and_names_the_place(void **)
+{
+    write_three_batches();
+    for (uint32_t batch = 0; batch < 2; batch++) {
+        uint64_t bytes = batch_at[batch + 1] - batch_at[batch];
+        const uint64_t places[] = { 0, 5, 8, 17, 25, 33, 36, 64, 70, 100, 200, bytes / 2, bytes - 1 };
+        for (size_t n = 0; n < sizeof places / sizeof *places; n++) {
+            image[batch_at[batch] + places[n]] ^= 0x10;
+            store(1, SEGMENT);
+            assert_refused_at(1, batch_at[batch]);
+            image[batch_at[batch] + places[n]] ^= 0x10;
+        }
+    }
+    assert_recovers(true); /* as it was */
+}
+
+static void keep_hundred(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    struct station *s = n->station;
+    free(n);
+    if (s->durable == 100) rest(s);
+}
+
+static void append_in_tens(struct timer *t)
+{
+    struct station *s = container_of(t, struct station, timer);
+    for (uint32_t n = 0; n < 10 && s->appended < 100; n++)
+        if (!append_note(s, 1, s->appended, 1000, keep_hundred)) break;
+    if (s->appended < 100) timer_start(&s->shard->timers, t, s->shard->now_us + 1000, append_in_tens);
+}
+
+static void append_two_segments(struct station *s) { append_in_tens(&s->timer); }
+
+/* Within its segment the last batch looks torn; but the next segment knows where this one ended. */
+static void a_damaged_last_batch_of_a_full_segment_refuses_the_start(void **)
+{
+    assert_int_equal(live(small_life(append_two_segments, nullptr)), ENDED);
+    load(1);
+    find_batches();
+    image[batch_at[batch_count - 1] + 500] ^= 1;
+    store(1, SEGMENT);
+    assert_refused_at(1, batch_at[batch_count - 1]);
+}
+
+static void a_lost_header_refuses_the_start(void **)
+{
+    write_three_batches();
+    memset(image, 0, first_batch_offset);
+    store(1, SEGMENT);
+    assert_refused_at(1, 0);
+}
+
+static void a_shortened_file_refuses_the_start(void **)
+{
+    write_three_batches();
+    store(1, SEGMENT / 2);
+    assert_refused_at(1, SEGMENT / 2);
+    store(1, 100);
+    assert_refused_at(1, 0);
+}
+
+static void a_file_under_anothers_name_refuses_the_start(void **)
+{
+    write_three_batches();
+    char from[128], to[128];
+    path_of(from, 1);
+    path_of(to, 77);
+    assert_int_equal(rename(from, to), 0);
+    assert_refused_at(77, 0);
+}
+
+/* The two headers take turns: while one is written, the other one stands. */
+static void a_header_torn_while_the_file_is_renewed_leaves_the_former_use(void **)
+{
+    write_three_batches();
+    memset(image, 0xee, block_bytes); /* use 1 is in the odd place; use 2 never came to be */
+    assert_recovers(true);
+}
+
+/* -- one engine a directory -- */
+
+static void stay(struct journal_entry *e) { (void)acknowledge(e); } /* and never rests */
+static void append_one_and_stay(struct station *s) { ensure(append_note(s, 0, 0, 100, stay)); }
+
+static void a_second_engine_is_refused_the_directory(void **)
+{
+    struct life first = small_life(append_one_and_stay, nullptr);
+    pid_t pid = begin_life_of(&first);
+    while (!chronicle->acknowledged[0][0] && waitpid(pid, nullptr, WNOHANG) == 0) sched_yield();
+    assert_int_equal(live(small_life(nullptr, nullptr)), REFUSED);
+    assert_non_null(strstr(chronicle->refusal.text, "another engine"));
+    kill(pid, SIGKILL);
+    assert_int_equal(ending_of(pid), KILLED);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_last_batch_cut_at_any_sector_is_cut_off_and_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_last_batch_with_any_of_its_blocks_missing_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_flipped_bit_before_a_good_batch_refuses_the_start_and_names_the_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_last_batch_of_a_full_segment_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_header_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_shortened_file_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_under_anothers_name_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_header_torn_while_the_file_is_renewed_leaves_the_former_use, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_engine_is_refused_the_directory, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
