@@ -1,0 +1,30 @@
+#include "webhook/dedupe.h"
+
+#include <stdlib.h>
+#include "base/ensure.h"
+
+void dedupe_init(struct dedupe *d, uint32_t capacity)
+{
+    *d = (struct dedupe){ .capacity = capacity, .order = calloc(capacity, sizeof *d->order) };
+    ensure(capacity > 0 && d->order != nullptr);
+    hash_map_init(&d->seen, capacity);
+}
+
+void dedupe_deinit(struct dedupe *d)
+{
+    hash_map_deinit(&d->seen);
+    free(d->order);
+    *d = (struct dedupe){};
+}
+
+bool dedupe_knows(const struct dedupe *d, struct hash128 identity) { return hash_map_find(&d->seen, identity) != nullptr; }
+
+void dedupe_remember(struct dedupe *d, struct hash128 identity)
+{
+    if (dedupe_knows(d, identity)) return;
+    struct hash128 *place = &d->order[d->next % d->capacity];
+    if (d->next >= d->capacity) hash_map_remove(&d->seen, *place);
+    *place = identity;
+    d->next = d->next + 1 < 2 * d->capacity ? d->next + 1 : d->capacity;
+    ensure(hash_map_insert(&d->seen, identity, d));
+}
