@@ -77,7 +77,7 @@ static void count_answer(struct http_connection *c, uint16_t status)
     else counter_add(&n->responses_5xx, 1);
 }
 
-static void send_answer(struct http_connection *c) { stream_send(&c->stream, c->answer, c->closes); }
+static void send_answer(struct http_connection *c) { stream_send(&c->stream, c->answer, c->closes && !c->breaks); }
 
 static struct http_answer_frame frame_of(struct http_connection *c)
 {
@@ -362,10 +362,15 @@ static void ended(struct stream *s, enum stream_end how)
     if (how != STREAM_FINISHED || !is_owed_an_answer) close_stream(c);
 }
 
-static void after_answer(struct http_connection *c)
+static void free_answer(struct http_connection *c)
 {
     heap_release(&c->server->heap, c->large_answer, c->large_answer_bytes);
     c->large_answer = nullptr;
+}
+
+static void after_answer(struct http_connection *c)
+{
+    free_answer(c);
     if (c->lingers && !c->peer_has_ended) return enter(c, CONNECTION_LINGERING);
     if (c->closes) return close_stream(c);
     enter(c, CONNECTION_IDLE);
@@ -388,7 +393,8 @@ static void sent(struct stream *s, bool is_sent)
         return;
     }
     counter_add(&c->server->counters.bytes_out, c->answer.length);
-    after_answer(c);
+    if (c->state == CONNECTION_SENDING) after_answer(c);
+    else free_answer(c); /* a piece of a raw one */
 }
 
 static void forget(struct http_connection *c)
@@ -510,6 +516,31 @@ bool http_respond(struct http_server *s, struct http_exchange e, const struct ht
 bool http_respond_status(struct http_server *s, struct http_exchange e, uint16_t status)
 {
     return http_respond(s, e, &(struct http_response){ .status = status });
+}
+
+/* A piece that the handler goes on with leaves the connection as it is: the exchange is still owed its end. */
+bool http_respond_raw(struct http_server *s, struct http_exchange e, struct slice bytes, enum http_ending ending)
+{
+    struct http_connection *c = pool_find(&s->connection_pool, e.connection);
+    if (c && c->state == CONNECTION_HANDLING && c->stream.is_sending) return false;
+    if (ending != HTTP_GOES_ON) c = take_answer_of(s, e);
+    if (!c || c->request_number != e.request_number || c->state != CONNECTION_HANDLING) return false;
+
+    struct buffer b = room_for_answer(c, bytes.length);
+    buffer_add(&b, b.capacity ? bytes : slice_absent);
+    c->answer = buffer_slice(&b);
+    if (ending == HTTP_GOES_ON) {
+        if (c->answer.length > 0) send_answer(c);
+        return true;
+    }
+    c->closes = true;
+    c->breaks = ending == HTTP_BREAKS;
+    c->lingers = false;
+    drop_work(c);
+    if (c->breaks && c->answer.length == 0) return close_stream(c), true;
+    enter(c, CONNECTION_SENDING);
+    send_answer(c);
+    return true;
 }
 
 struct slice http_request_header(const struct http_request *r, struct slice name, uint32_t *count)

@@ -45,6 +45,7 @@ struct http_connection {
     bool is_with_handler; /* the handler owes an answer, and may read the request */
     bool keeps_alive;     /* the peer wants to go on after this request */
     bool closes;          /* we do not, after this answer */
+    bool breaks;          /* and without a goodbye: http_respond_raw() */
     bool lingers;         /* the request was refused before it was read to its end */
     bool is_continuing;   /* "100 Continue" is being sent; an answer waits for that */
     bool peer_has_ended;
@@ -69,7 +70,7 @@ enum : uint32_t { HTTP_SERVER_MAGIC = 0x4711547e };
 
 struct http_server {
     uint32_t                  magic;
-    bool                      is_draining, holds_shard;
+    bool                      is_draining, is_shut, holds_shard;
     uint16_t                  port;
     int                       listener;
     struct shard             *shard;

@@ -34,7 +34,7 @@ static void accept_again(struct timer *t) { accept_more(container_of(t, struct h
 static void welcome(struct http_server *s, int fd)
 {
     counter_add(&s->counters.accepted, 1);
-    struct http_connection *c = s->is_draining ? nullptr : pool_acquire(&s->connection_pool);
+    struct http_connection *c = s->is_draining || s->is_shut ? nullptr : pool_acquire(&s->connection_pool);
     struct tls             *session = c && s->config.tls ? tls_open_server(s->config.tls) : nullptr;
     if (!c || (s->config.tls && !session)) {
         if (c) pool_release(&s->connection_pool, c);
@@ -46,12 +46,19 @@ static void welcome(struct http_server *s, int fd)
     http_connection_open(c, s, fd, session);
 }
 
+static void stop_listening(struct http_server *s)
+{
+    io_close(s->listener);
+    s->listener = -1;
+}
+
 static void accepted(struct io_op *op, struct io_result result)
 {
     struct http_server *s = container_of(op, struct http_server, accept);
     if (result.status == IO_OK) welcome(s, result.fd);
     if (result.more) return;
     if (s->is_draining) http_server_connection_gone(s);
+    else if (s->is_shut) stop_listening(s);
     else if (result.status == IO_OK) accept_more(s);
     else timer_start(&s->shard->timers, &s->accept_again, s->shard->now_us + ACCEPT_AGAIN_MS * UINT64_C(1000), accept_again);
 }
@@ -91,8 +98,7 @@ void http_server_connection_gone(struct http_server *s)
 {
     gauge_set(&s->counters.open, s->connections.count);
     if (!s->is_draining || !s->holds_shard || s->accept.submitted || !list_is_empty(&s->connections)) return;
-    io_close(s->listener);
-    s->listener = -1;
+    if (s->listener >= 0) stop_listening(s);
     s->holds_shard = false;
     shard_release(s->shard);
 }
@@ -116,6 +122,34 @@ void http_server_drain(struct http_server *s)
     io_cancel(s->shard->io, &s->accept);
     for_each_connection(s, http_connection_drain);
     http_server_connection_gone(s);
+}
+
+void http_server_shut(struct http_server *s)
+{
+    ensure_magic(s, HTTP_SERVER_MAGIC);
+    ensure_on(s->shard);
+    if (s->is_draining || s->is_shut) return;
+    s->is_shut = true;
+    timer_stop(&s->shard->timers, &s->accept_again);
+    io_cancel(s->shard->io, &s->accept);
+    if (!s->accept.submitted) stop_listening(s); /* else accepted() does, once it is over */
+    for_each_connection(s, http_connection_drain);
+}
+
+bool http_server_reopen(struct http_server *s, struct io_refusal *refusal)
+{
+    ensure_magic(s, HTTP_SERVER_MAGIC);
+    ensure_on(s->shard);
+    if (!s->is_shut) return true;
+    if (s->listener < 0) {
+        struct sockaddr_in here = s->config.address;
+        here.sin_port = htons(s->port);
+        s->listener = io_listen(&here, LISTEN_BACKLOG, refusal);
+        if (s->listener < 0) return false;
+        accept_more(s);
+    } /* else accepted() finds it open again and goes on */
+    s->is_shut = false;
+    return true;
 }
 
 void http_server_abort(struct http_server *s)

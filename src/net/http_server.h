@@ -88,6 +88,16 @@ void http_server_drain(struct http_server *s);
 void http_server_abort(struct http_server *s);
 void http_server_close(struct http_server *s); /* in finish: nothing is open */
 
+/* -- for simulators of servers that fail; the engine uses none of it -- */
+
+/* Bytes as they are instead of an answer, and what follows them. While the exchange goes on, another piece may be sent once the last one has left. */
+enum http_ending : uint8_t { HTTP_GOES_ON, HTTP_CLOSES, HTTP_BREAKS /* without a goodbye */ };
+bool http_respond_raw(struct http_server *s, struct http_exchange e, struct slice bytes, enum http_ending ending); /* false: the exchange is gone, or the last piece has not left */
+
+/* Shut: nobody listens, idle connections are closed, busy ones go on. Opening may fail: *refusal says why, and it stays shut. */
+void http_server_shut(struct http_server *s);
+[[nodiscard]] bool http_server_reopen(struct http_server *s, struct io_refusal *refusal);
+
 struct http_server_counters {
     struct counter accepted, refused_full, closed_idle, timed_out_head, timed_out_body, timed_out_send, malformed, too_large, peer_gone, tls_failed,
                    requests, responses_1xx_2xx, responses_4xx, responses_5xx, bytes_in, bytes_out;
