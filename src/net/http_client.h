@@ -46,11 +46,12 @@ struct http_call {
     /* of http_client.c */
     struct list_node          node;
     struct timer              timer;
-    struct http_connection   *connection;
+    struct http_client_connection *connection; /* nullptr: waits for one, or is over */
     struct http_client       *client;
-    bool                      running;
-    char                     *answer_memory;
-    size_t                    answer_capacity;
+    bool                      running;  /* from http_call_start() until `done` is called */
+    struct http_body          answer_body;
+    char                     *head_memory;
+    size_t                    head_bytes;
 };
 
 /* "https://api.cal.com/v2": scheme, host, port, base path. Host and base path are copies, zero-terminated. */
@@ -62,17 +63,19 @@ struct http_client_config {
     const struct tls_client_config *tls;    /* nullptr only for plain origins */
     struct worker *worker;                  /* name resolution, full handshakes; nullptr: only numeric hosts, handshakes on the shard (tests) */
     uint32_t connections_max;
-    uint32_t connect_timeout_ms;            /* name + connect + handshake */
+    uint32_t connect_timeout_ms;            /* name + connect + handshake. Past it: HTTP_NOT_CONNECTED */
     uint32_t idle_timeout_ms;
-    uint64_t answer_bytes_max;
+    uint64_t answer_bytes_max;              /* of one body. Answers that are not released count against connections_max times this */
 };
 [[nodiscard]] struct http_client_config http_client_config_default(void); /* limits.h; the rest zero */
 
 struct http_client; /* opaque; one per origin, credential and shard */
 [[nodiscard]] struct http_client *http_client_open(struct shard *s, const struct http_client_config *c);
-/* Idle connections close at once; no call may be running. Frees itself when the last connection has been joined (holds the shard until then). */
+/* Idle connections close at once; no call may be running, and every answer is released. Frees itself when the last connection has been
+ * joined; an open client holds its shard until then. */
 void http_client_close(struct http_client *c);
 
+/* `done` comes in a later step of the loop, never from within. Names, values and target are one line each (no CR, no LF). */
 void http_call_start(struct http_client *c, struct http_call *call);
 void http_call_cancel(struct http_call *call);   /* running: done comes in a later turn, with HTTP_GIVEN_UP or what it became; its connection is closed */
 void http_call_release(struct http_call *call);  /* after done: the answer's memory */
