@@ -90,7 +90,7 @@ typedef void calcom_done(struct calcom_op *op);
 enum calcom_question : uint8_t { CALCOM_CREATE, CALCOM_GET, CALCOM_FIND, CALCOM_LIST_SLOTS, CALCOM_CANCEL, CALCOM_GET_ME, CALCOM_GET_EVENT_TYPE };
 
 enum { CALCOM_BOOKINGS_PER_PAGE = 100, CALCOM_PAGES_MAX = 10, CALCOM_BOOKINGS_KEPT_MAX = 16, CALCOM_SLOTS_MAX = 512 };
-enum { CALCOM_TARGET_BYTES_MAX = 1280, CALCOM_REASON_BYTES_MAX = 200 };
+enum { CALCOM_TARGET_BYTES_MAX = 1280, CALCOM_REASON_BYTES_MAX = 200, CALCOM_CANCEL_BYTES_MAX = 6 * CALCOM_REASON_BYTES_MAX + 64 /* each byte may become \u00XX */ };
 struct calcom_op { /* zeroed before its first use; may be used again after done */
     /* the answer */
     enum calcom_outcome outcome;
@@ -120,7 +120,8 @@ struct calcom_op { /* zeroed before its first use; may be used again after done 
     struct timer          timer;       /* waits for the budget */
     struct task           finished;    /* calls done */
     struct slice          body;
-    char                  target[CALCOM_TARGET_BYTES_MAX], cancel_body[2 * CALCOM_REASON_BYTES_MAX];
+    struct slice          target;
+    char                  target_memory[CALCOM_TARGET_BYTES_MAX], body_memory[CALCOM_CANCEL_BYTES_MAX];
 };
 
 struct calcom_config { struct http_client_config http; struct breaker_config breaker; struct budget_config budget; uint32_t connect_timeout_ms, read_timeout_ms, write_timeout_ms, budget_wait_ms; };
