@@ -130,7 +130,14 @@ static struct calcom_find wanted_of(const struct booking *b)
 /* -- starts: each leaves an operation running that wakes the flow -- */
 
 static void statement_answered(struct steady_unit *u) { booking_wake(container_of(u, struct booking, steady)); }
-static void calcom_answered(struct calcom_op *op) { booking_wake(container_of(op, struct booking, op)); }
+
+static void calcom_answered(struct calcom_op *op)
+{
+    struct booking *b = container_of(op, struct booking, op);
+    counter_add(&b->desk->counters.calcom_outcomes[op->outcome], 1);
+    histogram_record(&b->desk->counters.calcom_us, b->desk->shard->now_us - b->asked_at_us);
+    booking_wake(b);
+}
 
 static void waited(struct timer *t)
 {
@@ -177,12 +184,14 @@ static void look_up(struct booking *b)
 {
     struct calcom_find wanted = wanted_of(b);
     counter_add(&b->desk->counters.lookups, 1);
+    b->asked_at_us = b->desk->shard->now_us;
     calcom_find_booking(b->account, &b->op, &wanted, calcom_answered);
 }
 
 /* B15: only a start that Cal.com itself offers for this event type, asked just now. Exactly that stretch: no cache, no guess. */
 static void list_slots(struct booking *b)
 {
+    b->asked_at_us = b->desk->shard->now_us;
     calcom_list_slots(b->account, &b->op, b->calcom_event_type_id, b->starts_at_us, b->ends_at_us, slice_from_text(b->time_zone), calcom_answered);
 }
 
@@ -210,6 +219,7 @@ static bool send_is_recorded(struct booking *b)
 static void create(struct booking *b)
 {
     counter_add(&b->desk->counters.creates, 1);
+    b->asked_at_us = b->desk->shard->now_us;
     calcom_create_booking(b->account, &b->op, slice_from(b->payload, b->payload_bytes), calcom_answered);
 }
 
@@ -343,10 +353,13 @@ static void judge_refusal(struct booking *b)
     ensure(false);
 }
 
+/* 400 and 409 are a no whose cause may be our own booking: believed once it is looked for and not there. */
 static void judge_unknown(struct booking *b)
 {
-    bool plain_no = b->op.refusal == CALCOM_REFUSAL_BUSY && b->op.status == 400 && b->attempts == 1; /* somebody was faster, as a rule */
-    if (plain_no) look_up_next(b, LOOKUPS_SHORT, PLAN_REFUSE, "slot_taken");
+    bool a_no = b->op.status == 400 || b->op.status == 409;
+    bool somebody_was_faster = b->op.status == 400 && b->op.refusal == CALCOM_REFUSAL_BUSY && b->attempts == 1;
+    const char *reason = b->op.refusal == CALCOM_REFUSAL_BUSY ? "slot_taken" : calcom_refusal_name(b->op.refusal);
+    if (a_no) look_up_next(b, somebody_was_faster ? LOOKUPS_SHORT : LOOKUPS_FULL, PLAN_REFUSE, reason);
     else look_up_whole(b, "outcome_unknown");
 }
 
@@ -371,6 +384,7 @@ static void cancel_next_double(struct booking *b)
 {
     b->doubles_left -= 1;
     counter_add(&b->desk->counters.doubles_cancelled, 1);
+    b->asked_at_us = b->desk->shard->now_us;
     calcom_cancel_booking(b->account, &b->op, slice_from_text(b->doubles[b->doubles_left]), slice_of("duplicate of the same request"), calcom_answered);
 }
 

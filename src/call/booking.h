@@ -53,7 +53,8 @@ uint32_t booking_reset_breakers(struct booking_desk *d);
 struct booking_desk_counters {
     struct counter started, booked, pending, refused, delayed, parked, lookups, creates, retries, doubles_cancelled, notices_dropped, foreign_answers;
     struct gauge   running, waiting_for_calendar, accounts, breakers_open, claims, budget_left_least;
-    struct histogram create_us, whole_us; /* from the intent being written to its outcome being saved */
+    struct counter calcom_outcomes[CALCOM_OUTCOMES];
+    struct histogram calcom_us, whole_us; /* one answer of Cal.com; a flow from its start to its outcome being saved */
 };
 [[nodiscard]] const struct booking_desk_counters *booking_desk_counters(const struct booking_desk *d);
-void booking_each_account(const struct booking_desk *d, void (*each)(void *context, const struct calcom_account *a, int64_t company_id), void *context);
+[[nodiscard]] uint32_t booking_desk_running(const struct booking_desk *d);

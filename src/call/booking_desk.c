@@ -26,6 +26,8 @@ static struct hash128 key_of_intent(int64_t company_id, int64_t intent_id)
     return hash128_of(slice_from(both, sizeof both));
 }
 
+static void refresh_gauges(struct timer *t);
+
 struct booking_desk *booking_desk_open(const struct booking_desk_config *c)
 {
     ensure_on(c->shard);
@@ -44,6 +46,7 @@ struct booking_desk *booking_desk_open(const struct booking_desk_config *c)
     list_init(&d->running);
     d->locks = slot_locks_open(c->claims_max);
     desks[d->shard->index] = d;
+    timer_start(&d->shard->timers, &d->gauge_timer, d->shard->now_us + sweep_every_us, refresh_gauges);
     return d;
 }
 
@@ -131,12 +134,21 @@ uint32_t booking_reset_breakers(struct booking_desk *d)
     return d->accounts.used;
 }
 
-void booking_each_account(const struct booking_desk *d, void (*each)(void *context, const struct calcom_account *a, int64_t company_id), void *context)
+/* Breakers and budgets live in the accounts; scrapes come from other shards and may only read gauges. */
+static void look_at(struct booking_desk *d, struct account_entry *a)
 {
-    for (uint32_t n = 0; n < d->accounts.capacity; n++) {
-        const struct account_entry *a = (const struct account_entry *)(d->accounts.slots + (size_t)n * d->accounts.slot_bytes);
-        if (d->accounts.states[n].generation % 2 == 1) each(context, a->account, a->company_id);
-    }
+    uint32_t left = budget_left(calcom_account_budget(a->account), d->shard->now_us);
+    if (left < gauge_read(&d->counters.budget_left_least)) gauge_set(&d->counters.budget_left_least, left);
+    if (calcom_account_breaker(a->account)->state != BREAKER_CLOSED) gauge_add(&d->counters.breakers_open, 1);
+}
+
+static void refresh_gauges(struct timer *t)
+{
+    struct booking_desk *d = container_of(t, struct booking_desk, gauge_timer);
+    gauge_set(&d->counters.breakers_open, 0);
+    gauge_set(&d->counters.budget_left_least, d->config.calcom.budget.requests_per_window);
+    each_entry(d, look_at);
+    timer_start(&d->shard->timers, t, d->shard->now_us + sweep_every_us, refresh_gauges);
 }
 
 /* -- one writing flow per calendar -- */
@@ -337,6 +349,7 @@ static void leave_if_waiting(struct booking *b)
 void booking_desk_drain(struct booking_desk *d)
 {
     d->draining = true;
+    timer_stop(&d->shard->timers, &d->gauge_timer);
     timer_stop(&d->shard->timers, &d->sweep_timer);
     (void)steady_abandon(&d->sweep);
     for (struct list_node *n = list_first(&d->running); n; n = list_next(&d->running, n)) leave_if_waiting(container_of(n, struct booking, node));
@@ -361,3 +374,4 @@ void booking_desk_close(struct booking_desk *d)
 }
 
 const struct booking_desk_counters *booking_desk_counters(const struct booking_desk *d) { return &d->counters; }
+uint32_t booking_desk_running(const struct booking_desk *d) { return d->bookings.used; }

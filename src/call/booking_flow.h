@@ -55,7 +55,7 @@ struct booking {                      /* in the desk's pool; from the intent's h
     int64_t     next_attempt_at_us;   /* wall */
     struct calcom_booking found;      /* PLAN_BOOK */
     bool        pending;
-    uint64_t    started_at_us;        /* monotonic */
+    uint64_t    started_at_us, asked_at_us; /* monotonic */
 };
 
 enum flow_status booking_run(struct booking *b);
@@ -70,7 +70,7 @@ struct booking_desk {
     struct pool                calendars;
     struct list                running;
     struct slot_locks         *locks;
-    struct timer               sweep_timer;
+    struct timer               sweep_timer, gauge_timer;
     struct steady_unit         sweep;
     bool                       sweeping, draining;
     struct booking_desk_counters counters;

@@ -111,20 +111,19 @@ static void forget(struct call *c)
 
 /* -- filings -- */
 
-static void send_off(struct call *c, struct call_mail *m, bool settled)
+static void send_off(struct call *c, struct call_mail *m, enum mail_end end)
 {
     list_remove(&c->mailbox, &m->node);
     gauge_add(&c->desk->counters.mail_waiting, -1);
-    if (settled)
-        histogram_record(&c->desk->counters.filed_us, c->desk->shard->now_us - m->posted_at_us);
-    m->done(m, settled); /* the letter is gone after this */
+    if (end == MAIL_FILED) histogram_record(&c->desk->counters.filed_us, c->desk->shard->now_us - m->posted_at_us);
+    m->done(m, end); /* the letter is gone after this */
 }
 
 static void end_filing(struct filing *f)
 {
     struct call_desk *d = f->desk;
     struct call *c = f->call;
-    if (f->mail) send_off(c, f->mail, !f->leave);
+    if (f->mail) send_off(c, f->mail, f->leave ? MAIL_LEFT : f->kept ? MAIL_KEPT : MAIL_FILED);
     db_unit_release(&f->steady.unit);
     filing_give_room_back(f);
     timer_stop(&d->shard->timers, &f->timer);
@@ -217,7 +216,7 @@ void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m)
     m->posted_at_us = d->shard->now_us;
     list_push_back(&c->mailbox, &m->node);
     gauge_add(&d->counters.mail_waiting, 1);
-    if (d->draining) send_off(c, m, false);
+    if (d->draining) send_off(c, m, MAIL_LEFT);
     else work(c);
 }
 
@@ -285,7 +284,7 @@ static void return_letters(struct call *c)
     for (struct list_node *n = list_first(&c->mailbox); n; n = next) {
         next = list_next(&c->mailbox, n);
         struct call_mail *m = container_of(n, struct call_mail, node);
-        if (!c->filing || c->filing->mail != m) send_off(c, m, false);
+        if (!c->filing || c->filing->mail != m) send_off(c, m, MAIL_LEFT);
     }
 }
 
@@ -318,4 +317,4 @@ void call_desk_close(struct call_desk *d)
 }
 
 const struct call_desk_counters *call_desk_counters(const struct call_desk *d) { return &d->counters; }
-uint32_t call_desk_active(const struct call_desk *d) { return d->calls.used; }
+uint32_t call_desk_filing(const struct call_desk *d) { return d->filings.used; }

@@ -33,6 +33,12 @@ enum call_happening : uint8_t { CALL_IT_STARTED, CALL_IT_ENDED, CALL_IT_WAS_ANAL
 
 /* -- mail -- */
 
+enum mail_end : uint8_t {
+    MAIL_FILED, /* its effects are in PostgreSQL */
+    MAIL_KEPT,  /* kept in PostgreSQL, belongs to no tenant (yet): the same bytes may come again */
+    MAIL_LEFT,  /* the process ends, or PostgreSQL takes it in no form: the journal keeps it */
+};
+
 /* What a call is told. Embedded in whatever brought it (a webhook's delivery); belongs to the call's shard until `done`. */
 struct call_mail {
     struct list_node           node;
@@ -40,7 +46,7 @@ struct call_mail {
     struct slice               dedupe, correlation_id;
     int64_t                    workspace_id, received_at_us; /* wall */
     uint64_t                   posted_at_us;                 /* monotonic */
-    void                     (*done)(struct call_mail *m, bool settled); /* settled: its effects are in PostgreSQL. Not: the process ends, or PostgreSQL takes it in no form; the journal keeps it */
+    void                     (*done)(struct call_mail *m, enum mail_end end);
 };
 
 struct call_id { char text[call_id_bytes_max + 1]; };
@@ -94,5 +100,4 @@ struct call_desk_counters {
     struct histogram filed_us; /* from posted to effects in PostgreSQL */
 };
 [[nodiscard]] const struct call_desk_counters *call_desk_counters(const struct call_desk *d);
-/* Live letters of a call, so that more is refused at the door. */
-[[nodiscard]] uint32_t call_desk_active(const struct call_desk *d);
+[[nodiscard]] uint32_t call_desk_filing(const struct call_desk *d); /* flows under way */

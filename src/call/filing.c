@@ -331,6 +331,7 @@ static enum flow_status kept(struct filing *f)
 {
     bool taken = f->steady.unit.outcome == DB_OK;
     if (!taken && !f->leave) note_poison(f);
+    f->kept = taken;
     f->leave = f->leave || !taken;
     return FLOW_DONE;
 }

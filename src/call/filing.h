@@ -20,6 +20,7 @@ struct filing {                     /* in the desk's pool while a letter, or the
     struct task        task;
     struct timer       timer;
     bool               waiting;
+    bool               kept;        /* put into the webhook log, not filed under a call */
     bool               leave;       /* the letter is not settled: the process ends, or PostgreSQL takes it in no form. The journal keeps it */
     struct steady_unit steady;
 

@@ -53,7 +53,7 @@ void webhook_door_close(struct webhook_door *d); /* in finish */
 /* -- between the files of this folder -- */
 void delivery_travel(struct delivery *d);               /* to the home of its call; see intake.c */
 void delivery_give_back(struct delivery *d);            /* at the door, when no envelope is out */
-void delivery_settled(struct delivery *d, bool settled); /* on the home: its effects are in PostgreSQL, or it is left to the journal */
+void delivery_settled(struct delivery *d, enum mail_end end); /* on the home of its call */
 void replay_came_home(struct replay *r, struct delivery *d); /* takes a replayed delivery back: frees it, or sends it once more */
 void quarantine_put(struct webhook_door *home, struct delivery *d);
 void quarantine_drain(struct webhook_door *home);

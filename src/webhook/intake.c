@@ -116,14 +116,18 @@ static void retire(struct webhook_door *home, struct delivery *d)
     else journal_retire(home->config.journal, d->entry.position);
 }
 
-void delivery_settled(struct delivery *d, bool settled)
+void delivery_settled(struct delivery *d, enum mail_end end)
 {
     struct webhook_door *home = webhook_door_of(shard_here());
-    if (settled) retire(home, d);
+    switch (end) {
+    case MAIL_KEPT: dedupe_forget(&home->dedupe, d->identity); [[fallthrough]]; /* sent again, it may find its tenant */
+    case MAIL_FILED: retire(home, d); break;
+    case MAIL_LEFT: break;
+    }
     send_home(home, d);
 }
 
-static void letter_done(struct call_mail *m, bool settled) { delivery_settled(container_of(m, struct delivery, mail), settled); }
+static void letter_done(struct call_mail *m, enum mail_end end) { delivery_settled(container_of(m, struct delivery, mail), end); }
 
 static void deliver(struct webhook_door *home, struct delivery *d)
 {

@@ -21,7 +21,7 @@ static void kept(struct steady_unit *u)
     if (!taken) log_event(LOG_ERROR, "quarantine_refused_by_database", log_integer("workspace", d->workspace_id), log_cstring("sqlstate", u->unit.sqlstate));
     db_unit_release(&u->unit);
     list_remove(&home->quarantine, &d->node);
-    delivery_settled(d, taken);
+    delivery_settled(d, taken ? MAIL_FILED : MAIL_LEFT);
     keep_first(home);
 }
 
@@ -65,6 +65,6 @@ void quarantine_drain(struct webhook_door *home)
         struct delivery *d = container_of(n, struct delivery, node);
         if (under_way && d == first(home)) continue;
         list_remove(&home->quarantine, n);
-        delivery_settled(d, false);
+        delivery_settled(d, MAIL_LEFT);
     }
 }
