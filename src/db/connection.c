@@ -104,6 +104,12 @@ static void opening_took_too_long(struct timer *t)
     lose(c, c->state == CONNECTION_CONNECTING ? "connecting took too long" : "preparing took too long");
 }
 
+/* Warnings of the server. Their texts may hold data, so the log gets the five letters alone. */
+static void take_warning(void *, const PGresult *result)
+{
+    log_event(LOG_DEBUG, "db.warning", log_cstring("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)));
+}
+
 static void connect_start(struct connection *c)
 {
     if (!c->route.found) {
@@ -112,6 +118,7 @@ static void connect_start(struct connection *c)
     }
     c->pg = endpoint_connect(&c->pool->endpoint, &c->route);
     ensure(c->pg != nullptr); /* no memory for one struct at start: nothing would work */
+    PQsetNoticeReceiver(c->pg, take_warning, nullptr);
     c->state = CONNECTION_CONNECTING;
     timer_start(&shard_of(c)->timers, &c->timer, shard_of(c)->now_us + c->pool->config.unit_timeout_ms * UINT64_C(1000), opening_took_too_long);
     if (PQstatus(c->pg) == CONNECTION_BAD) lose(c, PQerrorMessage(c->pg));
