@@ -15,6 +15,9 @@
 /* A receive buffer's worth is taken whole, and a whole record of ours (16 KiB and its frame) finds room. */
 enum : size_t { CIPHER_IN_BYTES = 2 * receive_buffer_bytes, CIPHER_OUT_BYTES = 16 * 1024 + 1024 };
 
+/* Around the bytes of a record: header, tag and padding are under 100; a ticket that goes out before it, under 400. */
+enum : size_t { RECORD_FRAME_BYTES = 1024 };
+
 static const char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 enum : uint32_t { TICKET_LIFETIME_S = 24 * 3600, TLS_MAGIC = 0x71570001 };
 
@@ -33,7 +36,6 @@ struct tls {
     bool                saw_certificate; /* so this was a full handshake */
     mbedtls_ssl_context ssl;
     struct tls_resume  *ticket;          /* the newest, not yet asked for */
-    size_t              blocked;         /* the length of a write that found no room: mbedTLS wants the same again */
     size_t              in_start, in_end, out_start, out_end;
     char                in[CIPHER_IN_BYTES], out[CIPHER_OUT_BYTES];
     char                error[256];
@@ -283,28 +285,54 @@ static void save_session(struct tls *t)
     t->ticket = ticket;
 }
 
+/* A ticket came, which is no failure: it is kept, and the call is made again. */
+static bool went_for_ticket(struct tls *t, int result)
+{
+    if (result != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) return false;
+    save_session(t);
+    return true;
+}
+
+/* One try. Messages that carry no data (TLS 1.3 sends its tickets among them) look like "later", even if the next one is here already:
+ * so it is only believed once a try has used nothing up. */
+static int read_record(struct tls *t, char *into, size_t capacity)
+{
+    int    result;
+    size_t before;
+    do {
+        before = t->in_start;
+        result = mbedtls_ssl_read(&t->ssl, (unsigned char *)into, capacity);
+    } while (result == MBEDTLS_ERR_SSL_WANT_READ && t->in_start != before);
+    return result;
+}
+
 enum tls_status tls_read(struct tls *t, char *into, size_t capacity, size_t *count)
 {
     ensure_magic(t, TLS_MAGIC);
     *count = 0;
     int result;
-    while ((result = mbedtls_ssl_read(&t->ssl, (unsigned char *)into, capacity)) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
-        save_session(t); /* no failure: TLS 1.3 sends tickets among the data */
+    do result = read_record(t, into, capacity);
+    while (went_for_ticket(t, result));
     if (result == 0) return fail(t, MBEDTLS_ERR_SSL_CONN_EOF); /* ended without goodbye */
     if (result < 0) return status_of(t, result);
     *count = (size_t)result;
     return TLS_OK;
 }
 
+/* mbedTLS must never be left with half a record: any other call may finish it unnoticed, and then the repeated write that it demands
+ * would send the same bytes twice. So a record is only begun when there is room for all of it. */
 enum tls_status tls_write(struct tls *t, struct slice plain, size_t *taken)
 {
     ensure_magic(t, TLS_MAGIC);
     *taken = 0;
-    size_t length = t->blocked > 0 ? t->blocked : plain.length;
-    ensure(length <= plain.length); /* after TLS_WANT_ROOM the caller comes with the same bytes */
-    int result = mbedtls_ssl_write(&t->ssl, (const unsigned char *)plain.start, length);
-    t->blocked = result == MBEDTLS_ERR_SSL_WANT_WRITE ? length : 0;
-    if (result < 0) return status_of(t, result);
+    size_t room = sizeof t->out - t->out_end;
+    if (room < 2 * RECORD_FRAME_BYTES) return TLS_WANT_ROOM;
+
+    size_t length = plain.length < room - RECORD_FRAME_BYTES ? plain.length : room - RECORD_FRAME_BYTES;
+    int    result;
+    do result = mbedtls_ssl_write(&t->ssl, (const unsigned char *)plain.start, length);
+    while (went_for_ticket(t, result)); /* one that tls_read() has begun */
+    if (result <= 0) return fail(t, result);
     *taken = (size_t)result;
     return TLS_OK;
 }
