@@ -11,6 +11,7 @@ struct provision_report { uint32_t added, changed, unchanged; };
 /* line: one change in words ("company fri: added", "branch fri/berlin: time_zone Europe/Berlin → Europe/Vienna"); never a secret or a customer's data. */
 typedef void provision_line(void *context, const char *line);
 
-/* Checks the whole file first: errors name the path in it ("companies[0].branches[1].time_zone: no such zone"). dry_run: says what would change, changes nothing. */
+/* Checks the whole file first: errors name the path in it ("companies[0].branches[1].time_zone: no such zone"), a line each. dry_run: says what would
+ * change, changes nothing. One transaction: false means that nothing has changed, also what was said before the error. As the owner of the schema. */
 [[nodiscard]] bool provision(struct db_admin *a, const struct json_value *world, const struct secret_key *secret, bool dry_run, provision_line *line, void *context,
                              struct provision_report *report, struct buffer *error);
