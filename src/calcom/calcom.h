@@ -90,8 +90,8 @@ typedef void calcom_done(struct calcom_op *op);
 enum calcom_question : uint8_t { CALCOM_CREATE, CALCOM_GET, CALCOM_FIND, CALCOM_LIST_SLOTS, CALCOM_CANCEL, CALCOM_GET_ME, CALCOM_GET_EVENT_TYPE };
 
 enum { CALCOM_BOOKINGS_PER_PAGE = 100, CALCOM_PAGES_MAX = 10, CALCOM_BOOKINGS_KEPT_MAX = 16, CALCOM_SLOTS_MAX = 512 };
-enum { CALCOM_TARGET_BYTES_MAX = 1280, CALCOM_REASON_BYTES_MAX = 200, CALCOM_CANCEL_BYTES_MAX = 6 * CALCOM_REASON_BYTES_MAX + 64 /* each byte may become \u00XX */ };
-struct calcom_op { /* zeroed before its first use; may be used again after done */
+enum { CALCOM_TARGET_BYTES_MAX = 1280, CALCOM_REASON_BYTES_MAX = 200, CALCOM_CANCEL_BYTES_MAX = 6 * CALCOM_REASON_BYTES_MAX + 64 /* a byte may take six in JSON */ };
+struct calcom_op { /* zeroed before its first use; may be used again after done. 23 KiB: for a pool of those who book, not for every call */
     /* the answer */
     enum calcom_outcome outcome;
     enum calcom_refusal refusal;
@@ -124,7 +124,12 @@ struct calcom_op { /* zeroed before its first use; may be used again after done 
     char                  target_memory[CALCOM_TARGET_BYTES_MAX], body_memory[CALCOM_CANCEL_BYTES_MAX];
 };
 
-struct calcom_config { struct http_client_config http; struct breaker_config breaker; struct budget_config budget; uint32_t connect_timeout_ms, read_timeout_ms, write_timeout_ms, budget_wait_ms; };
+struct calcom_config {
+    struct http_client_config http;
+    struct breaker_config     breaker;
+    struct budget_config      budget;
+    uint32_t connect_timeout_ms, read_timeout_ms, write_timeout_ms, budget_wait_ms;
+};
 /* connect 3 s, read 10 s, write 45 s: a write may take long and is still running there. http.tls and http.worker are the caller's to set. */
 [[nodiscard]] struct calcom_config calcom_config_default(void);
 
@@ -142,8 +147,11 @@ void calcom_get_booking(struct calcom_account *a, struct calcom_op *op, struct s
  * Cal.com did not show any at this moment, no more (B6). Asked by the attendee's address first; if that shows nothing, once more without it, since Cal.com may
  * have put another address in its place. */
 void calcom_find_booking(struct calcom_account *a, struct calcom_op *op, const struct calcom_find *f, calcom_done *done);
-void calcom_list_slots(struct calcom_account *a, struct calcom_op *op, int64_t event_type_id, int64_t from_us, int64_t until_us, struct slice time_zone, calcom_done *done); /* starts in [from, until) */
-void calcom_cancel_booking(struct calcom_account *a, struct calcom_op *op, struct slice uid, struct slice reason, calcom_done *done); /* B12: removes a doubled one. OK also when it was cancelled before. A reason over its bound is cut */
+/* Starts in [from, until). time_zone may be absent. */
+void calcom_list_slots(struct calcom_account *a, struct calcom_op *op, int64_t event_type_id, int64_t from_us, int64_t until_us, struct slice time_zone,
+                       calcom_done *done);
+/* B12: removes a doubled one. OK also when it was cancelled before. The reason may not be empty; past its bound it is cut. */
+void calcom_cancel_booking(struct calcom_account *a, struct calcom_op *op, struct slice uid, struct slice reason, calcom_done *done);
 void calcom_get_me(struct calcom_account *a, struct calcom_op *op, calcom_done *done);
 void calcom_get_event_type(struct calcom_account *a, struct calcom_op *op, int64_t id, struct calcom_event_type *out, calcom_done *done);
 void calcom_cancel_op(struct calcom_op *op); /* running: done comes later with UNKNOWN or NOT_SENT, or with what it became before */

@@ -117,8 +117,10 @@ static void tell_breaker(struct calcom_op *op)
     enum breaker_state     before = a->breaker.state;
     breaker_report(&a->breaker, op->ticket, breaker_answer_of(&op->call), a->shard->now_us);
     if (a->breaker.state == before) return;
-    if (a->breaker.state == BREAKER_OPEN) log_event(LOG_WARNING, "calcom_breaker_opened", log_integer("company", a->company_id), log_integer("status", op->call.status));
-    else log_event(LOG_INFO, "calcom_breaker_closed", log_integer("company", a->company_id));
+    if (a->breaker.state == BREAKER_OPEN)
+        log_event(LOG_WARNING, "calcom_breaker_opened", log_integer("company", a->company_id), log_integer("status", op->call.status));
+    else
+        log_event(LOG_INFO, "calcom_breaker_closed", log_integer("company", a->company_id));
 }
 
 static const char *http_failure_message(enum http_outcome outcome)
@@ -343,7 +345,8 @@ void calcom_find_booking(struct calcom_account *a, struct calcom_op *op, const s
     ask_page(op);
 }
 
-void calcom_list_slots(struct calcom_account *a, struct calcom_op *op, int64_t event_type_id, int64_t from_us, int64_t until_us, struct slice time_zone, calcom_done *done)
+void calcom_list_slots(struct calcom_account *a, struct calcom_op *op, int64_t event_type_id, int64_t from_us, int64_t until_us, struct slice time_zone,
+                       calcom_done *done)
 {
     ensure(from_us < until_us);
     struct buffer target = begin(a, op, CALCOM_LIST_SLOTS, done);

@@ -7,7 +7,8 @@
  * errors come out as 409, as 500, or as 400, depending on the version. `message` is what we repeat. */
 struct known_error { uint16_t status; struct slice begins, contains; enum calcom_outcome outcome; enum calcom_refusal refusal; const char *message; };
 #define BEGINS(status_, text, outcome_, refusal_) { (status_), slice_of(text), slice_of(""), CALCOM_##outcome_, CALCOM_REFUSAL_##refusal_, text }
-#define CONTAINS(status_, before, text, outcome_, refusal_) { (status_), slice_of(before), slice_of(text), CALCOM_##outcome_, CALCOM_REFUSAL_##refusal_, before " ... " text }
+#define CONTAINS(status_, before, text, outcome_, refusal_) \
+    { (status_), slice_of(before), slice_of(text), CALCOM_##outcome_, CALCOM_REFUSAL_##refusal_, before "... " text }
 
 static const struct known_error of_create[] = {
     /* Each of these can be our own earlier attempt standing in the way: unknown, until it was looked up (B4, B9). */
@@ -112,7 +113,7 @@ static struct calcom_judgement judge_by_status(enum calcom_question q, uint16_t 
 
 static struct calcom_judgement judge_words(enum calcom_question q, uint16_t status, const struct error_texts *t)
 {
-    /* Before the words: who is refused, or told to wait, was not served. Of a create, the core refuses a blocked attendee with 403: that is not the credential. */
+    /* Before the words: who is refused, or told to wait, was not served. A 403 of the booking core is about the attendee, not about the credential. */
     if (status == 429) return judged(CALCOM_THROTTLED, CALCOM_REFUSAL_NONE, "Too many requests");
     if (status == 403 && q == CALCOM_CREATE && t->is_core_error) return judged(CALCOM_REFUSED, CALCOM_REFUSAL_OTHER, "This attendee may not book");
     if (status == 401 || status == 403 || status == 498) return judged(CALCOM_UNAUTHORIZED, CALCOM_REFUSAL_NONE, "The credential was refused");

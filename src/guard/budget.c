@@ -4,6 +4,13 @@
 static uint64_t sent_at(const struct budget *b, uint32_t nth) { return b->sent_at_us[(b->first + nth) % BUDGET_REQUESTS_MAX]; }
 static uint64_t free_again_at(const struct budget *b, uint32_t nth) { return sent_at(b, nth) + b->config.window_ms * UINT64_C(1000); }
 
+/* How many of a window this priority may fill; at least one. */
+static uint32_t allowed_to(const struct budget *b, enum budget_priority p)
+{
+    uint32_t limit = b->config.requests_per_window;
+    return limit - limit * b->config.reserve_percent[p] / 100;
+}
+
 static void forget_what_left_the_window(struct budget *b, uint64_t now_us)
 {
     while (b->count > 0 && free_again_at(b, 0) <= now_us) {
@@ -15,7 +22,7 @@ static void forget_what_left_the_window(struct budget *b, uint64_t now_us)
 void budget_init(struct budget *b, struct budget_config config)
 {
     ensure(config.requests_per_window >= 1 && config.requests_per_window <= BUDGET_REQUESTS_MAX && config.window_ms >= 1);
-    for (int p = 0; p < BUDGET_PRIORITIES; p++) ensure(config.reserve[p] < config.requests_per_window);
+    for (int p = 0; p < BUDGET_PRIORITIES; p++) ensure(config.reserve_percent[p] < 100);
     *b = (struct budget){ .config = config };
 }
 
@@ -24,7 +31,7 @@ struct budget_config budget_config_default(void)
     return (struct budget_config){
         .requests_per_window = 110,
         .window_ms = 65'000,
-        .reserve = { [BUDGET_SETTLE] = 0, [BUDGET_BOOKING] = 15, [BUDGET_CHECK] = 40, [BUDGET_SYNC] = 70 },
+        .reserve_percent = { [BUDGET_SETTLE] = 0, [BUDGET_BOOKING] = 15, [BUDGET_CHECK] = 40, [BUDGET_SYNC] = 65 },
     };
 }
 
@@ -33,7 +40,7 @@ bool budget_take(struct budget *b, enum budget_priority p, uint64_t now_us, uint
     ensure(b->count == 0 || now_us >= sent_at(b, b->count - 1)); /* the clock never goes back */
     forget_what_left_the_window(b, now_us);
 
-    uint32_t allowed = b->config.requests_per_window - b->config.reserve[p];
+    uint32_t allowed = allowed_to(b, p);
     bool     full = b->count >= allowed;
     if (full || now_us < b->blocked_until_us) {
         /* Room for this priority comes when all but `allowed - 1` have left the window. */
@@ -57,9 +64,8 @@ uint32_t budget_left(const struct budget *b, uint64_t now_us)
     uint32_t gone = 0;
     while (gone < b->count && free_again_at(b, gone) <= now_us) gone += 1;
 
-    uint32_t least_reserve = b->config.reserve[0];
-    for (int p = 1; p < BUDGET_PRIORITIES; p++)
-        if (b->config.reserve[p] < least_reserve) least_reserve = b->config.reserve[p];
-    uint32_t allowed = b->config.requests_per_window - least_reserve, used = b->count - gone;
-    return used < allowed ? allowed - used : 0;
+    uint32_t most = 0, used = b->count - gone;
+    for (enum budget_priority p = 0; p < BUDGET_PRIORITIES; p++)
+        if (allowed_to(b, p) > most) most = allowed_to(b, p);
+    return used < most ? most - used : 0;
 }

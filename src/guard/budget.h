@@ -21,7 +21,7 @@ enum { BUDGET_REQUESTS_MAX = 1024 }; /* Cal.com sells limits up to 800 a minute 
 struct budget_config {
     uint32_t requests_per_window; /* 1 … BUDGET_REQUESTS_MAX */
     uint32_t window_ms;
-    uint32_t reserve[BUDGET_PRIORITIES]; /* how much of it this priority leaves free for the others; less than requests_per_window */
+    uint32_t reserve_percent[BUDGET_PRIORITIES]; /* how much of it this priority leaves free for the others; under 100, so each may send in the end */
 };
 
 struct budget {

@@ -17,7 +17,7 @@ static const int64_t  start_us = INT64_C(1'773'151'200'000'000); /* 2026-03-10T1
 enum { CALLS_MAX = 512, BODY_BYTES_MAX = 64 * 1024 };
 static struct shard       shard;
 static struct http_call  *under_way[CALLS_MAX];
-static uint32_t           under_way_count, sent_count, released_count;
+static uint32_t           under_way_count, sent_count, cancelled_count, released_count;
 static char               targets[CALLS_MAX][CALCOM_TARGET_BYTES_MAX];
 static struct http_header answer_headers[4];
 static uint32_t           answer_header_count;
@@ -42,7 +42,7 @@ void http_call_start(struct http_client *, struct http_call *call)
     under_way[under_way_count++] = call;
     sent_count += 1;
 }
-void http_call_cancel(struct http_call *call) { call->outcome = HTTP_GIVEN_UP; } /* done follows by answer() */
+void http_call_cancel(struct http_call *call) { cancelled_count += call->running; } /* done follows by end_call() */
 void http_call_release(struct http_call *) { released_count += 1; }
 struct slice http_call_header(const struct http_call *c, struct slice name)
 {
@@ -79,7 +79,7 @@ static int set_up(void **)
     shard = (struct shard){ .now_us = 1'000 * second_us, .wall_us = start_us };
     list_init(&shard.ready);
     timer_wheel_init(&shard.timers, shard.now_us);
-    under_way_count = sent_count = released_count = done_count = answer_header_count = 0;
+    under_way_count = sent_count = cancelled_count = released_count = done_count = answer_header_count = 0;
     struct calcom_config config = calcom_config_default();
     account = calcom_account_open(&shard, &credential, &config);
     assert_non_null(account);
@@ -306,6 +306,18 @@ static void a_look_up_that_fails_on_any_page_knows_nothing(void **)
     expect(&op, CALCOM_UNKNOWN);
 }
 
+static void a_look_up_that_was_given_up_asks_for_no_further_page(void **)
+{
+    char page[1024];
+    struct calcom_find f = wanted();
+    page_of(page, "a", true);
+    calcom_find_booking(account, &op, &f, done);
+    calcom_cancel_op(&op);
+    answer(200, page); /* it had come already */
+    expect(&op, CALCOM_NOT_SENT);
+    assert_int_equal(sent_count, 1);
+}
+
 /* -- breaker -- */
 
 static void the_fifth_failure_opens_the_breaker_and_two_successes_close_it(void **)
@@ -348,6 +360,7 @@ static void what_we_gave_up_says_nothing_about_them(void **)
     }
     assert_int_equal(calcom_account_breaker(account)->state, BREAKER_CLOSED);
     assert_int_equal(done_count, 10);
+    assert_int_equal(cancelled_count, 10);
 }
 
 static void a_refusal_or_429_is_no_failure_of_theirs(void **)
@@ -429,6 +442,21 @@ static void checks_run_out_before_bookings_and_bookings_before_look_ups(void **)
     assert_int_equal(checks + creates + gets, 110);
 }
 
+static void a_check_is_told_at_once_what_a_look_up_waits_for(void **)
+{
+    uint64_t until_us = shard.now_us + 3 * second_us;
+    budget_block(calcom_account_budget(account), until_us);
+    calcom_get_booking(account, &ops[0], slice_of("7kYb"), done);
+    calcom_list_slots(account, &ops[1], 987, start_us, start_us + 1, slice_absent, done);
+    run_ready();
+    assert_true(ops[0].running);
+    expect(&ops[1], CALCOM_NOT_SENT);
+    assert_int_equal(ops[1].retry_at_us, until_us);
+    pass(3 * second_us + 2'000);
+    answer(200, booking);
+    expect(&ops[0], CALCOM_OK);
+}
+
 static void a_booking_that_is_given_up_while_it_waits_was_never_sent(void **)
 {
     budget_block(calcom_account_budget(account), shard.now_us + 3 * second_us);
@@ -482,12 +510,14 @@ int main(void)
         in_world(a_look_up_reads_all_pages_before_it_says_anything),
         in_world(nothing_under_the_address_is_asked_again_without_it),
         in_world(a_look_up_that_fails_on_any_page_knows_nothing),
+        in_world(a_look_up_that_was_given_up_asks_for_no_further_page),
         in_world(the_fifth_failure_opens_the_breaker_and_two_successes_close_it),
         in_world(what_we_gave_up_says_nothing_about_them),
         in_world(a_refusal_or_429_is_no_failure_of_theirs),
         in_world(a_429_stops_the_account_until_it_says),
         in_world(the_last_one_allowed_is_believed_without_a_429),
         in_world(checks_run_out_before_bookings_and_bookings_before_look_ups),
+        in_world(a_check_is_told_at_once_what_a_look_up_waits_for),
         in_world(a_booking_that_is_given_up_while_it_waits_was_never_sent),
         in_world(waiting_gives_the_probe_of_a_half_open_breaker_back),
         in_world(a_credential_that_could_not_be_sent_opens_no_account),

@@ -72,6 +72,12 @@ static void an_attendee_is_known_by_any_of_its_names(void **)
     expect_when(put(attendee_email, "1212555012@sms.cal.com"), CALCOM_DIFFERS);
     expect_when(put(attendee_email, "12125550123@sms.cal.com.example.com"), CALCOM_DIFFERS);
     expect_when((put(attendee_email, ""), put(attendee_phone, "+12125550124")), CALCOM_DIFFERS);
+
+    struct calcom_find    without_phone = wish();
+    struct calcom_booking b = answer();
+    without_phone.attendee_phone = slice_absent;
+    put(attendee_email, "@sms.cal.com");
+    assert_int_equal(calcom_verify(&b, &without_phone), CALCOM_DIFFERS);
 }
 
 /* Cal.com can lose metadata; then circumstance decides, and an older booking of the same person is not the one just made. */

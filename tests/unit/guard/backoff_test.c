@@ -12,7 +12,7 @@ static void doubles_from_one_second_up_to_its_maximum(void **)
 {
     static const uint32_t waits_ms[] = { 1'000, 2'000, 4'000, 8'000, 16'000, 32'000, 60'000, 60'000 };
     for (uint32_t n = 0; n < 8; n++) assert_int_equal(backoff_ms(one_to_sixty, n, 0), waits_ms[n]);
-    assert_int_equal(backoff_ms(one_to_sixty, 31, 0), 60'000);
+    for (uint32_t n = 6; n < 200; n++) assert_int_equal(backoff_ms(one_to_sixty, n, 0), 60'000);
     assert_int_equal(backoff_ms(one_to_sixty, UINT32_MAX, 0), 60'000);
     assert_int_equal(backoff_ms((struct backoff){ 1, UINT32_MAX }, 31, 0), UINT32_C(1) << 31);
 }

@@ -82,10 +82,22 @@ static void a_flood_of_checks_leaves_room_for_bookings_and_their_look_ups(void *
     for (int p = 0; p < BUDGET_PRIORITIES; p++) assert_true(sent[p] >= 15);
 }
 
+static void the_smallest_budget_still_lets_everybody_through(void **)
+{
+    for (uint32_t requests = 1; requests < 20; requests++)
+        for (int p = 0; p < BUDGET_PRIORITIES; p++) {
+            struct budget_config config = budget_config_default();
+            config.requests_per_window = requests;
+            struct budget b;
+            budget_init(&b, config);
+            assert_true(takes(&b, (enum budget_priority)p, second_us));
+        }
+}
+
 static void a_low_priority_hears_when_its_own_room_comes(void **)
 {
     struct budget b;
-    budget_init(&b, (struct budget_config){ .requests_per_window = 3, .window_ms = 60'000, .reserve = { [BUDGET_CHECK] = 2 } });
+    budget_init(&b, (struct budget_config){ .requests_per_window = 3, .window_ms = 60'000, .reserve_percent = { [BUDGET_CHECK] = 67 } });
     uint64_t retry_at_us = 0;
     assert_true(takes(&b, BUDGET_BOOKING, 1 * second_us));
     assert_true(takes(&b, BUDGET_BOOKING, 2 * second_us));
@@ -127,6 +139,7 @@ int main(void)
         cmocka_unit_test(no_window_ever_holds_more_than_the_limit),
         cmocka_unit_test(what_is_refused_is_told_exactly_when_there_is_room),
         cmocka_unit_test(a_flood_of_checks_leaves_room_for_bookings_and_their_look_ups),
+        cmocka_unit_test(the_smallest_budget_still_lets_everybody_through),
         cmocka_unit_test(a_low_priority_hears_when_its_own_room_comes),
         cmocka_unit_test(a_block_stops_everybody_and_is_never_shortened),
         cmocka_unit_test(what_is_left_is_what_may_still_be_taken),
