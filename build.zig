@@ -39,6 +39,15 @@ const warnings = [_][]const u8{
     "-Wmissing-prototypes", "-Wstrict-prototypes", "-fno-omit-frame-pointer",
 };
 
+/// Our headers are found by #include "…" alone, so that limits.h does not stand before the C library's.
+fn flags(b: *std.Build) []const []const u8 {
+    const own = b.allocator.alloc([]const u8, warnings.len + 2) catch @panic("OOM");
+    @memcpy(own[0..warnings.len], &warnings);
+    own[warnings.len] = "-iquote";
+    own[warnings.len + 1] = b.pathFromRoot("src");
+    return own;
+}
+
 const Libraries = std.StringHashMap(*std.Build.Step.Compile);
 
 pub fn build(b: *std.Build) void {
@@ -69,7 +78,7 @@ pub fn build(b: *std.Build) void {
     }
 
     // zig build && zig-out/bin/ringmaster serve
-    buildProgram(b, options, &libraries, "ringmaster", &.{"src/main.c"}, "ops");
+    buildProgram(b, options, &libraries, "ringmaster", sourcesIn(b, "src"), "ops");
     buildProgram(b, options, &libraries, "ringsim", &.{"src/sim/main/ringsim.c"}, "sim");
     buildProgram(b, options, &libraries, "ringload", sourcesIn(b, "bench/ringload"), "sim");
 
@@ -108,13 +117,12 @@ fn newModule(b: *std.Build, options: Options) *std.Build.Module {
         .link_libc = true,
         .sanitize_c = if (options.sanitize) .full else .off,
     });
-    module.addIncludePath(b.path("src"));
     return module;
 }
 
 fn buildFolder(b: *std.Build, options: Options, folder: Folder) *std.Build.Step.Compile {
     const module = newModule(b, options);
-    module.addCSourceFiles(.{ .files = sourcesIn(b, b.fmt("src/{s}", .{folder.name})), .flags = &warnings });
+    module.addCSourceFiles(.{ .files = sourcesIn(b, b.fmt("src/{s}", .{folder.name})), .flags = flags(b) });
     return b.addLibrary(.{ .linkage = .static, .name = b.fmt("ringmaster-{s}", .{folder.name}), .root_module = module });
 }
 
@@ -141,15 +149,14 @@ fn find(name: []const u8) Folder {
 
 fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []const u8, sources: []const []const u8, folder: []const u8) void {
     const module = newModule(b, options);
-    module.addCSourceFiles(.{ .files = sources, .flags = &warnings });
+    module.addCSourceFiles(.{ .files = sources, .flags = flags(b) });
     linkFolder(module, libraries, folder);
     b.installArtifact(b.addExecutable(.{ .name = name, .root_module = module }));
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
     const module = newModule(b, options);
-    module.addIncludePath(b.path("."));
-    module.addCSourceFiles(.{ .files = &.{source}, .flags = &warnings });
+    module.addCSourceFiles(.{ .files = &.{source}, .flags = flags(b) });
     linkFolder(module, libraries, folder);
     return b.addExecutable(.{ .name = std.fs.path.stem(source), .root_module = module });
 }

@@ -134,16 +134,14 @@ static bool read_environment(struct config *c, struct config_error *e)
     return true;
 }
 
-/* --name value, --name=value, or --name alone for a boolean. Returns how many arguments were used; 0: *error. */
+/* --name value, --name=value, or --name alone for a boolean. How many arguments it took; 0: not a setting, or *error. */
 static int read_flag(struct config *c, int count, char **arguments, struct config_error *e)
 {
-    struct slice value = slice_from_text(arguments[0] + 2);
-    struct slice name = slice_split(&value, '=');
-    const struct setting *s = setting_named(name);
-    if (!s) {
-        snprintf(e->text, sizeof e->text, "--" SLICE_FORMAT ": no such setting (`ringmaster settings` lists them)", slice_print(name));
-        return 0;
-    }
+    struct slice value = slice_from_text(arguments[0]);
+    if (!slice_starts_with(value, slice_of("--"))) return 0;
+    value = slice_skip(value, 2);
+    const struct setting *s = setting_named(slice_split(&value, '='));
+    if (!s) return 0;
     if (!slice_is_absent(value)) return set(c, s, value.start, arguments[0], e) ? 1 : 0;
     if (s->kind == BOOLEAN && (count < 2 || arguments[1][0] == '-')) return set(c, s, "true", arguments[0], e) ? 1 : 0;
     if (count < 2) {
@@ -153,26 +151,35 @@ static int read_flag(struct config *c, int count, char **arguments, struct confi
     return set(c, s, arguments[1], arguments[0], e) ? 2 : 0;
 }
 
-static bool read_flags(struct config *c, int count, char **arguments, int *used, struct config_error *e)
+/* `left` collects what is not a setting; it may be the same array. */
+static bool read_flags(struct config *c, int count, char **arguments, char **left, int *left_count, struct config_error *e)
 {
-    *used = 0;
-    while (*used < count && strncmp(arguments[*used], "--", 2) == 0) {
-        int taken = read_flag(c, count - *used, arguments + *used, e);
-        if (taken == 0) return false;
-        *used += taken;
+    *left_count = 0;
+    for (int n = 0; n < count; ) {
+        int taken = read_flag(c, count - n, arguments + n, e);
+        if (taken == 0 && e->text[0]) return false;
+        if (taken == 0) left[(*left_count)++] = arguments[n++];
+        n += taken;
     }
     return true;
 }
 
-bool config_read(struct config *c, int count, char **arguments, int *used, struct config_error *error)
+/* The file is named by a flag or the environment, and yields to both: so these are read before it and after it. */
+bool config_read(struct config *c, int *count, char **arguments, struct config_error *error)
 {
+    enum { ARGUMENTS_MAX = 1024 };
+    static char *ignored[ARGUMENTS_MAX];
     *c = (struct config){};
+    *error = (struct config_error){};
+    int ignored_count;
+    if (*count > ARGUMENTS_MAX) {
+        snprintf(error->text, sizeof error->text, "more than %d arguments", ARGUMENTS_MAX);
+        return false;
+    }
     for (size_t n = 0; n < SETTING_COUNT; n++) set_default(c, &settings[n]);
-
-    /* The file is named by a flag or the environment, and yields to both: so they are read twice. */
-    if (!read_environment(c, error) || !read_flags(c, count, arguments, used, error)) return false;
-    if (*c->config && (!read_file(c, c->config, error) || !read_environment(c, error) || !read_flags(c, count, arguments, used, error))) return false;
-    return true;
+    if (!read_environment(c, error) || !read_flags(c, *count, arguments, ignored, &ignored_count, error)) return false;
+    if (*c->config && (!read_file(c, c->config, error) || !read_environment(c, error))) return false;
+    return read_flags(c, *count, arguments, arguments, count, error);
 }
 
 void config_print(const struct config *c, FILE *out)

@@ -57,9 +57,9 @@ struct config { SETTINGS(SETTING_FIELD) };
 
 struct config_error { char text[512]; };
 
-/* arguments[0] is the first flag. Stops at the first argument that is no flag; *used says how many were taken. Texts point into arguments, the environment or
- * memory that is never freed. false: *error names the setting and what it should be. */
-[[nodiscard]] bool config_read(struct config *c, int count, char **arguments, int *used, struct config_error *error);
+/* Takes the settings out of the arguments, wherever they stand; what is not a setting stays, in order, and *count says how many. Flags that a command has of its
+ * own stay too. Texts point into arguments, the environment or memory that is never freed. false: *error names the setting and what it should be. */
+[[nodiscard]] bool config_read(struct config *c, int *count, char **arguments, struct config_error *error);
 void config_print(const struct config *c, FILE *out);   /* effective, secrets masked */
 void config_print_markdown(FILE *out);                  /* the table for docs/OPERATING.md */
 

@@ -1,7 +1,10 @@
 #pragma once
 /* limits.h: everything has a bound. Each says why it is this number and what happens when it is reached.
  * What an operator may change is a setting (config.h) whose default stands here. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winclude-next-absolute-path"
 #include_next <limits.h> /* where src/ is searched for <limits.h>, too, this file stands before the C library's: mbedTLS wants both */
+#pragma clang diagnostic pop
 #include <stdint.h>
 
 /* -- the ring -- */
@@ -84,6 +87,12 @@ constexpr uint64_t delivery_heap_bytes = UINT64_C(1) << 30;
 /* Calls that are going on or have unfinished work: the aim of 100,000 on two shards. Past it: 503 + Retry-After. */
 constexpr uint32_t calls_max = 64 * 1024;
 constexpr uint32_t call_id_bytes_max = 128; /* real ones: 32 to 37 characters; the shape is Retell's business. Past it: quarantined */
+/* Webhooks of late whose repeats are answered from memory: an hour at 36/s. PostgreSQL knows the older ones. */
+constexpr uint32_t dedupe_max = 128 * 1024;
+/* Letters on their way into PostgreSQL: what its pipelines and their queue hold. Past it: letters wait in their mailboxes. */
+constexpr uint32_t filings_max = 1024;
+/* Their facts as JSON, at most four times a body. Past it: the letter waits a moment. */
+constexpr uint64_t filing_heap_bytes = UINT64_C(256) << 20;
 constexpr uint32_t call_mailbox_max = 256;  /* transcript_updated may come at every turn of speech, coalesced. Past it: 503 for that call */
 /* Retell's own maximum is 2 h; grace covers the retries of a lost call_ended. Then: closed as ended_unknown. Defaults of settings. */
 constexpr uint32_t call_duration_max_ms = 2 * 3600 * 1000;
@@ -153,7 +162,7 @@ constexpr uint32_t sim_bookings_max = 64 * 1024;   /* an hour of 18 creates a se
 constexpr uint32_t sim_reservations_max = 4096;    /* live at once. Past it: 503 */
 constexpr uint32_t sim_subscriptions_max = 64;
 constexpr uint32_t sim_deliveries_max = 512;       /* webhooks under way. Past it: lost, as at Cal.com, and counted */
-constexpr uint32_t sim_exchanges_max = 4096;       /* requests whose answer is held back by a fault. Past it: answered without the fault */
+constexpr uint32_t sim_exchanges_max = 4096;       /* requests without an answer yet; faults hold answers back. Past it: 503 */
 constexpr uint32_t sim_fault_rules_max = 64;
 constexpr uint32_t sim_request_log_max = 16 * 1024; /* the last ones stay; older ones are counted */
 constexpr uint32_t sim_calendar_busy_max = 8192;   /* busy stretches of one host in one question. Past it: the host counts as busy */

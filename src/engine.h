@@ -1,0 +1,28 @@
+#pragma once
+/* engine.h: how the modules of one shard are put together, and the routes of its HTTP server. One engine per shard; made on its thread, gone with it. */
+#include "config.h"
+#include "net/tls.h"
+#include "ops/view.h"
+#include "shard/worker.h"
+
+/* What all shards share, immutable once they run. */
+struct engine_shared {
+    const struct config      *config;
+    const char               *version;
+    struct secret_key         secret;
+    struct worker            *worker;
+    struct journal_recovery  *recovery;
+    uint64_t                  recovered;      /* records to replay */
+    struct tls_client_config *calcom_tls;
+    struct tls_server_config *server_tls;     /* nullptr: plain HTTP */
+    struct sockaddr_in        address;
+    atomic_bool               refused;        /* the database is not one to serve from: see the log */
+    struct shard_group        group;
+};
+
+/* Starts all shards. false: *refusal says what is wrong and what to do. */
+[[nodiscard]] bool engine_start(struct engine_shared *shared, uint16_t shards, struct io_refusal *refusal);
+void engine_stop(struct engine_shared *shared);  /* begins to drain; any thread */
+void engine_join(struct engine_shared *shared);  /* waits until all shards have ended */
+/* The memory that a shard takes at start, as a table. */
+void engine_print_memory(const struct config *c, FILE *out);

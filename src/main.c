@@ -1,0 +1,269 @@
+/* main.c: arguments → configuration → size every pool → start shards → wait for a signal → drain. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/instant.h"
+#include "base/log.h"
+#include "engine.h"
+#include "ops/commands.h"
+#include "ops/metrics_page.h"
+
+static const char version[] = "0.1.0";
+
+static int complain(const char *why)
+{
+    fprintf(stderr, "ringmaster: %s\n", why);
+    return 1;
+}
+
+/* -- check-config: everything that can be known before serving -- */
+
+static bool check_texts(const struct config *c, struct engine_shared *shared)
+{
+    enum log_level level;
+    int64_t at_us;
+    struct http_origin origin;
+    if (!config_address(c->listen, &shared->address)) return complain("listen: must be an IPv4 address and a port, like 127.0.0.1:8080"), false;
+    if (!log_level_parse(slice_from_text(c->log_level), &level)) return complain("log_level: must be debug, info, warning or error"), false;
+    if (*c->at && !instant_parse(slice_from_text(c->at), &at_us)) return complain("at: must be an instant like 2026-03-10T14:00:00Z"), false;
+    if (!http_origin_parse(slice_from_text(c->calcom_url), &origin)) return complain("calcom_url: must be an http or https URL without a query"), false;
+    if (!*c->database_url) return complain("database_url: is not set"), false;
+    if (!*c->tls_certificate != !*c->tls_key) return complain("tls_certificate and tls_key belong together: set both, or none"), false;
+    return command_secret_key(c, &shared->secret);
+}
+
+static bool open_tls(const struct config *c, struct engine_shared *shared)
+{
+    struct tls_error error;
+    shared->calcom_tls = tls_client_config_open(*c->calcom_ca ? c->calcom_ca : nullptr, &error);
+    if (!shared->calcom_tls) return complain(error.text), false;
+    if (!*c->tls_certificate) return true;
+    shared->server_tls = tls_server_config_open(c->tls_certificate, c->tls_key, &error);
+    if (!shared->server_tls) return complain(error.text), false;
+    return true;
+}
+
+/* A ring as each shard will want one: refused here, it is refused with the remedy. */
+static bool try_ring(void)
+{
+    const struct io_config ring = { .entries = ring_entries, .receive_buffers = receive_buffers, .receive_buffer_bytes = receive_buffer_bytes };
+    struct io_refusal refusal;
+    struct io *io = io_open(&ring, &refusal);
+    if (!io) return complain(refusal.text), false;
+    io_close_all(io);
+    return true;
+}
+
+static int check_config(const struct config *c, int count, char **arguments)
+{
+    (void)count;
+    (void)arguments;
+    struct engine_shared shared = {};
+    if (!check_texts(c, &shared) || !open_tls(c, &shared) || !try_ring()) return 1;
+    config_print(c, stdout);
+    engine_print_memory(c, stdout);
+    puts("the configuration is good");
+    return 0;
+}
+
+/* -- serve -- */
+
+/* All shards listen on one port. Port 0 is chosen here, once. */
+static bool choose_port(struct engine_shared *shared)
+{
+    if (shared->address.sin_port != 0) return true;
+    struct io_refusal refusal;
+    int fd = io_listen(&shared->address, 1, &refusal);
+    if (fd < 0) return complain(refusal.text), false;
+    shared->address.sin_port = htons(io_port_of(fd));
+    io_close(fd);
+    return true;
+}
+
+/* Each connection is a descriptor: as many as we are allowed. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static uint16_t shards_wanted(const struct config *c)
+{
+    if (c->shards > 0) return (uint16_t)c->shards;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > SHARD_COUNT_MAX ? SHARD_COUNT_MAX : (uint16_t)cores;
+}
+
+static bool recover_journal(const struct config *c, struct engine_shared *shared)
+{
+    struct journal_report report;
+    struct io_refusal refusal;
+    const struct journal_config journal = { .directory = c->journal_directory, .segment_bytes = (uint32_t)c->journal_segment_mib * 1024 * 1024, .segments_max = (uint32_t)c->journal_segments };
+    shared->recovery = journal_recover(&journal, &report, &refusal);
+    if (!shared->recovery) return complain(refusal.text), false;
+    shared->recovered = report.replayed;
+    log_event(LOG_INFO, "journal_recovered", log_integer("segments", report.segments), log_integer("records", report.records), log_integer("to_replay", report.replayed));
+    if (report.torn_bytes)
+        log_event(LOG_WARNING, "journal_torn_tail_cut", log_cstring("file", report.torn_file), log_integer("offset", report.torn_offset), log_integer("bytes", report.torn_bytes));
+    return true;
+}
+
+static bool write_ready_file(const struct config *c, const struct engine_shared *shared)
+{
+    if (!*c->ready_file) return true;
+    char part[4096];
+    snprintf(part, sizeof part, "%s.part", c->ready_file);
+    FILE *f = fopen(part, "w");
+    if (!f) return complain("ready_file: cannot be written"), false;
+    fprintf(f, "{\"port\":%u,\"pid\":%d}\n", ntohs(shared->address.sin_port), getpid());
+    return fclose(f) == 0 && rename(part, c->ready_file) == 0;
+}
+
+/* The first SIGTERM or SIGINT drains, for a while; a second one, or the end of that while, stops. A thread of its own, since the main one waits for the shards. */
+struct signal_watch { const struct config *config; struct engine_shared *shared; sigset_t signals; };
+
+static void *watch_signals(void *watch)
+{
+    struct signal_watch *w = watch;
+    int number;
+    while (sigwait(&w->signals, &number) != 0) {}
+    log_event(LOG_INFO, "stopping", log_integer("signal", number));
+    engine_stop(w->shared);
+
+    const struct timespec patience = { .tv_sec = w->config->drain_s };
+    int again;
+    do again = sigtimedwait(&w->signals, nullptr, &patience);
+    while (again == -1 && errno == EINTR);
+    log_event(LOG_WARNING, again > 0 ? "stopped_by_second_signal" : "stopped_after_drain_time");
+    usleep(20'000); /* the log's writer rests for a few milliseconds between two looks; what is acknowledged is in the journal */
+    _exit(1);
+}
+
+static bool start_signal_watch(struct signal_watch *w)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, nullptr, watch_signals, w) != 0) return false;
+    return pthread_detach(thread) == 0;
+}
+
+static int run(const struct config *c, struct engine_shared *shared, const sigset_t *signals)
+{
+    static struct signal_watch watch;
+    struct io_refusal refusal;
+    shared->worker = worker_start(&shared->group);
+    if (!shared->worker) return complain("no thread was to be had for the helper");
+    if (!engine_start(shared, shards_wanted(c), &refusal)) return complain(refusal.text);
+
+    watch = (struct signal_watch){ .config = c, .shared = shared, .signals = *signals };
+    if (!start_signal_watch(&watch) || !write_ready_file(c, shared)) engine_stop(shared);
+    else log_event(LOG_INFO, "serving", log_integer("port", ntohs(shared->address.sin_port)), log_integer("shards", shared->group.count), log_integer("pid", getpid()));
+    engine_join(shared);
+    worker_stop(shared->worker);
+    log_event(LOG_INFO, "stopped");
+    return atomic_load(&shared->refused) ? 1 : 0;
+}
+
+static int serve(const struct config *c, int count, char **arguments)
+{
+    (void)count;
+    (void)arguments;
+    static struct engine_shared shared; /* shards point into it until the process ends */
+    shared.config = c;
+    shared.version = version;
+    enum log_level level = LOG_INFO;
+    if (!check_texts(c, &shared) || !open_tls(c, &shared)) return 1;
+    if (!log_level_parse(slice_from_text(c->log_level), &level)) return 1;
+
+    int64_t at_us;
+    if (*c->at && instant_parse(slice_from_text(c->at), &at_us)) clock_start_at(at_us);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr); /* every thread inherits it: signals are waited for, not handled */
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    log_start(STDERR_FILENO, level, "ringmaster", version);
+    if (!choose_port(&shared) || !recover_journal(c, &shared)) return log_stop(), 1;
+    int status = run(c, &shared, &signals);
+    journal_recovery_close(shared.recovery);
+    log_stop();
+    return status;
+}
+
+/* -- the rest -- */
+
+static int print_settings(const struct config *c, int count, char **arguments)
+{
+    (void)c;
+    (void)count;
+    (void)arguments;
+    config_print_markdown(stdout);
+    return 0;
+}
+
+static int print_metrics(const struct config *c, int count, char **arguments)
+{
+    (void)c;
+    (void)count;
+    (void)arguments;
+    metrics_page_print_markdown(stdout);
+    return 0;
+}
+
+static int print_version(const struct config *c, int count, char **arguments)
+{
+    (void)c;
+    (void)count;
+    (void)arguments;
+    puts(version);
+    return 0;
+}
+
+typedef int command_function(const struct config *c, int count, char **arguments);
+static const struct { const char *name; command_function *run; const char *help; } commands[] = {
+    { "serve", serve, "take webhooks until SIGTERM" },
+    { "check-config", check_config, "say what is wrong with the configuration or the machine, or print the effective settings" },
+    { "migrate", command_migrate, "bring the database to this version's schema (owner role)" },
+    { "provision", command_provision, "FILE [--dry-run]: make tenants from a world file (owner role)" },
+    { "doctor", command_doctor, "[--json]: prove that the role is confined, and find what is missing in every tenant" },
+    { "calls", command_calls, "recent [--company KEY] [--limit N] [--json]" },
+    { "webhooks", command_webhooks, "list [--outcome O] [--limit N] [--json] | replay ID... | retry-failed" },
+    { "settings", print_settings, "every setting, as a table" },
+    { "metrics", print_metrics, "every metric, as a table" },
+    { "version", print_version, "" },
+};
+
+static int usage(FILE *out)
+{
+    fputs("usage: ringmaster COMMAND [--setting value ...] [arguments]\n\n", out);
+    for (size_t n = 0; n < sizeof commands / sizeof commands[0]; n++) fprintf(out, "  %-13s %s\n", commands[n].name, commands[n].help);
+    fputs("\nSettings come from flags, RINGMASTER_* in the environment, and --config FILE, in this order.\n", out);
+    return out == stderr ? 2 : 0;
+}
+
+/* Settings may stand before and after a command's own arguments; what config_read() does not know is the command's. */
+int main(int count, char **arguments)
+{
+    if (count < 2) return usage(stderr);
+    if (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0) return usage(stdout);
+    for (size_t n = 0; n < sizeof commands / sizeof commands[0]; n++) {
+        if (strcmp(arguments[1], commands[n].name) != 0) continue;
+        static struct config config;
+        struct config_error error;
+        int own = count - 2;
+        if (!config_read(&config, &own, arguments + 2, &error)) return complain(error.text), 2;
+        return commands[n].run(&config, own, arguments + 2);
+    }
+    fprintf(stderr, "ringmaster: no command %s\n", arguments[1]);
+    return usage(stderr);
+}

@@ -1,0 +1,14 @@
+#pragma once
+/* ops/commands.h: what an operator does beside serving. Each reads the settings it needs, talks to PostgreSQL by a blocking connection, prints to stdout, and returns the
+ * process's exit status: 0 done, 1 could not (a sentence on stderr says why), 2 wrong arguments. --json prints one JSON document instead of text. */
+#include "config.h"
+
+int command_migrate(const struct config *c, int count, char **arguments);
+int command_provision(const struct config *c, int count, char **arguments); /* FILE [--dry-run] */
+int command_doctor(const struct config *c, int count, char **arguments);    /* [--json]: role, schema, gaps of every tenant, Cal.com credentials and event types */
+int command_calls(const struct config *c, int count, char **arguments);     /* recent [--company KEY] [--limit N] [--json] */
+int command_webhooks(const struct config *c, int count, char **arguments);  /* list [--outcome O] [--limit N] [--json] | replay ID… | retry-failed */
+
+/* The key that API keys are sealed with: secret_key, or the content of secret_key_file. false: a sentence on stderr. */
+struct secret_key;
+[[nodiscard]] bool command_secret_key(const struct config *c, struct secret_key *key);
