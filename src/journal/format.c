@@ -132,11 +132,9 @@ bool batch_is_whole(const char *memory, const struct batch_header *h)
     struct record_cursor cursor = record_cursor_over(memory, h);
     struct record        r;
     uint32_t             webhooks = 0, retirements = 0;
-    while (webhooks + retirements < (uint64_t)h->webhooks + h->retirements) {
-        if (!record_next(&cursor, &r)) return false;
+    while (record_next(&cursor, &r)) {
         if (r.frame.type == JOURNAL_RETIRED) retirements += 1;
-        else if (r.frame.sequence == h->first_sequence + webhooks) webhooks += 1;
-        else return false;
+        else if (r.frame.type != JOURNAL_WEBHOOK || r.frame.sequence != h->first_sequence + webhooks++) return false;
     }
     return webhooks == h->webhooks && retirements == h->retirements;
 }

@@ -152,11 +152,12 @@ static bool open_segments(struct journal_recovery *r, struct io_refusal *refusal
 
 /* -- batches -- */
 
-static void learn(struct journal_recovery *r, const struct record *record)
+/* `reading` and what is older: a segment does not speak of newer ones. */
+static void learn(struct journal_recovery *r, uint32_t reading, const struct record *record)
 {
     struct retirement_head h;
     if (!retirement_read(record, &h)) return;
-    for (uint32_t n = 0; n < r->count; n++) {
+    for (uint32_t n = reading; n < r->count; n++) {
         struct segment *s = &r->segments[n]->segment;
         if (s->file.number != h.segment || s->file.stamp != h.stamp) continue;
         bool end_is_possible = h.end == 0 || (h.end >= first_batch_offset && h.end <= s->file.bytes && h.end % block_bytes == 0);
@@ -164,12 +165,12 @@ static void learn(struct journal_recovery *r, const struct record *record)
     }
 }
 
-static void learn_all(struct journal_recovery *r, const char *memory, const struct batch_header *h)
+static void learn_all(struct journal_recovery *r, uint32_t reading, const char *memory, const struct batch_header *h)
 {
     if (h->retirements == 0) return;
     struct record_cursor c = record_cursor_over(memory, h);
     for (struct record record; record_next(&c, &record);)
-        if (record.frame.type == JOURNAL_RETIRED) learn(r, &record);
+        if (record.frame.type == JOURNAL_RETIRED) learn(r, reading, &record);
 }
 
 /* What has been read of a segment so far. */
@@ -186,17 +187,20 @@ static const char *batch_at(struct journal_recovery *r, const struct segment *s,
 
 static bool follows(const struct scan *scan, const struct batch_header *h)
 {
-    if (h->webhooks > journal_segment_records_max - scan->records) return false;
+    constexpr uint64_t never = UINT64_MAX / 2; /* both count from 1, one by one */
+    bool possible = h->number > 0 && h->number < never && h->first_sequence > 0 && h->first_sequence < never;
+    if (!possible || h->webhooks > journal_segment_records_max - scan->records) return false;
     return scan->at == first_batch_offset || (h->number == scan->next_batch && h->first_sequence == scan->next_sequence);
 }
 
-static void read_batches(struct journal_recovery *r, struct segment *s, struct scan *scan)
+static void read_batches(struct journal_recovery *r, uint32_t reading, struct scan *scan)
 {
+    struct segment     *s = &r->segments[reading]->segment;
     struct batch_header h;
     for (const char *memory; scan->at < scan->limit && (memory = batch_at(r, s, scan->at, scan->limit, &h));) {
         if (!follows(scan, &h)) return;
         if (scan->at == first_batch_offset) s->first_sequence = h.first_sequence;
-        learn_all(r, memory, &h);
+        learn_all(r, reading, memory, &h);
         scan->at += h.bytes;
         scan->records += h.webhooks;
         scan->next_batch = h.number + 1;
@@ -224,14 +228,17 @@ static void report_torn(struct journal_recovery *r, const struct segment *s, uin
     snprintf(report->torn_file, sizeof report->torn_file, "journal-%06u.segment", s->file.number);
 }
 
-static bool read_segment(struct journal_recovery *r, struct segment *s, struct journal_report *report, struct io_refusal *refusal)
+static bool read_segment(struct journal_recovery *r, uint32_t reading, struct journal_report *report, struct io_refusal *refusal)
 {
-    bool        stated = s->state == SEGMENT_SEALED;
-    struct scan scan = { .at = first_batch_offset, .limit = stated ? s->end : s->file.bytes };
+    struct segment *s = &r->segments[reading]->segment;
+    bool            stated = s->state == SEGMENT_SEALED;
+    struct scan     scan = { .at = first_batch_offset, .limit = stated ? s->end : s->file.bytes };
     window_over(&r->window, s->file.fd, s->file.bytes);
-    read_batches(r, s, &scan);
-    if (stated && scan.at != scan.limit) return refuse_file(r, s->file.number, scan.at, "damaged: a batch is not whole, and the journal went on behind it", refusal);
-    if (!stated && has_good_batch_behind(r, s, scan.at)) return refuse_file(r, s->file.number, scan.at, "damaged: a batch is not whole, and there are good ones behind it", refusal);
+    read_batches(r, reading, &scan);
+    if (stated && scan.at != scan.limit)
+        return refuse_file(r, s->file.number, scan.at, "damaged: a batch is not whole, and the journal went on behind it", refusal);
+    if (!stated && has_good_batch_behind(r, s, scan.at))
+        return refuse_file(r, s->file.number, scan.at, "damaged: a batch is not whole, and there are good ones behind it", refusal);
     if (!stated && scan.at < scan.limit) report_torn(r, s, scan.at, report);
     s->end = scan.at;
     s->records = scan.records;
@@ -257,7 +264,7 @@ static bool read_segments(struct journal_recovery *r, struct journal_report *rep
     for (uint32_t n = 0; n < r->count; n++) {
         struct segment *s = &r->segments[n]->segment;
         bool nothing_live = s->state == SEGMENT_SEALED && segment_retired_count(s) == s->records;
-        if (!nothing_live && !read_segment(r, s, report, refusal)) return false;
+        if (!nothing_live && !read_segment(r, n, report, refusal)) return false;
     }
     for (uint32_t n = 0; n < r->count; n++) settle(r->segments[n], report); /* only now: a segment may speak of itself */
     r->cursor.at = r->count;

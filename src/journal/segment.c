@@ -56,23 +56,21 @@ bool segment_is_behind(const struct segment *s)
 
 static constexpr char unfinished_suffix[] = ".new";
 
+static constexpr char name_format[] = "journal-%06u.segment";
+
 void segment_path(char path[segment_path_bytes_max], const char *directory, uint32_t number)
 {
-    int length = snprintf(path, segment_path_bytes_max, "%s/journal-%06u.segment", directory, number);
-    ensure(length > 0 && (size_t)length + sizeof unfinished_suffix <= segment_path_bytes_max); /* journal_recover() refuses long directories */
+    int length = snprintf(path, segment_path_bytes_max, "%s/", directory);
+    ensure(length > 0 && (size_t)length + 64 <= segment_path_bytes_max); /* journal_recover() refuses long directories */
+    snprintf(path + length, segment_path_bytes_max - (size_t)length, name_format, number);
 }
 
 bool segment_number_of(const char *name, uint32_t *number)
 {
-    struct slice rest = slice_from_text(name), prefix = slice_of("journal-"), suffix = slice_of(".segment");
-    if (!slice_starts_with(rest, prefix) || rest.length <= prefix.length + suffix.length) return false;
-    struct slice digits = slice_take(slice_skip(rest, prefix.length), rest.length - prefix.length - suffix.length);
-    if (!slice_equal(slice_skip(rest, prefix.length + digits.length), suffix)) return false;
-    while (digits.length > 1 && digits.start[0] == '0') digits = slice_skip(digits, 1);
-    uint64_t value;
-    if (!slice_to_u64(digits, UINT32_MAX - 1, &value)) return false;
-    *number = (uint32_t)value;
-    return true;
+    char again[64];
+    if (sscanf(name, name_format, number) != 1) return false;
+    snprintf(again, sizeof again, name_format, *number);
+    return strcmp(name, again) == 0; /* exactly as we write it: two names never mean one number */
 }
 
 bool segment_name_is_unfinished(const char *name)

@@ -1,6 +1,12 @@
 /* What the journal promises while it runs, and to the life after. */
 #include "life.h"
 
+[[noreturn]] static void die(void)
+{
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
 /* -- round trip -- */
 
 enum { ROUND_TRIP_NOTES = 200 };
@@ -205,6 +211,38 @@ static void what_is_retired_stays_so_when_the_segment_that_told_it_is_used_again
     assert_int_equal(chronicle->replayed[2][PINNED], 1);
 }
 
+/* -- reuse over lives -- */
+
+enum { KEPT = 300 };
+
+static void rest_after_three_hundred(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    if (n->station->durable == KEPT) rest(n->station);
+    free(n);
+}
+
+static void append_and_keep(struct timer *t)
+{
+    struct station *s = container_of(t, struct station, timer);
+    while (s->appended < KEPT && append_note(s, 3, s->appended, 1000, rest_after_three_hundred)) {}
+    if (s->appended < KEPT) timer_start(&s->shard->timers, t, s->shard->now_us + 1000, append_and_keep);
+}
+
+static void append_three_hundred(struct station *s) { append_and_keep(&s->timer); }
+
+/* The second life needs every file that the first one left, also that which told what was retired in the segment that still has a live record. */
+static void what_an_earlier_life_retired_stays_so_when_its_files_are_used_again(void **)
+{
+    assert_int_equal(live(small_life(append_three_thousand, nullptr)), ENDED);
+    assert_int_equal(live(small_life(append_three_hundred, nullptr)), ENDED);
+    assert_true(chronicle->segments_reused >= 2);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(chronicle->replayed[2][PINNED], 1);
+    for (uint32_t n = 0; n < KEPT; n++) assert_int_equal(chronicle->replayed[3][n], 1);
+    assert_int_equal(replayed_count(), 1 + KEPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(retirements_are_written_without_further_traffic, set_up, tear_down),
         cmocka_unit_test_setup_teardown(segments_with_only_retired_records_are_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_retired_stays_so_when_the_segment_that_told_it_is_used_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_an_earlier_life_retired_stays_so_when_its_files_are_used_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -57,7 +57,7 @@ struct chronicle {
     uint32_t              replayed[CALLS][NOTES]; /* how often, in the last life that looked */
     struct journal_report report;
     struct io_refusal     refusal;
-    uint64_t              batches, segments_made, segments_reused, segments_used, refused;
+    uint64_t              batches, segments_reused, segments_used; /* of shard 0 */
     uint32_t              next_number[CALLS];
 };
 static struct chronicle *chronicle;
@@ -88,7 +88,8 @@ static bool append_note(struct station *s, uint32_t call, uint32_t number, size_
     ensure(n && call < CALLS && number < NOTES);
     *n = (struct note){ .station = s, .call = call, .number = number };
     write_body(n->body, bytes, call, number);
-    n->entry = (struct journal_entry){ .type = JOURNAL_WEBHOOK, .provider = 3, .call_key = key_of_call(call), .workspace_id = call + 1, .received_at_us = number,
+    n->entry = (struct journal_entry){ .type = JOURNAL_WEBHOOK, .provider = 3, .call_key = key_of_call(call),
+                                       .workspace_id = call + 1, .received_at_us = number,
                                        .meta = slice_of("meta"), .body = slice_from(n->body, bytes), .done = done };
     journal_append(s->journal, &n->entry);
     s->appended += 1;
@@ -129,18 +130,6 @@ static void replay_all(struct life *l)
     }
 }
 
-static void replay_and_retire_all(struct life *l)
-{
-    forget_replayed();
-    uint32_t call, number;
-    for (struct journal_replayed r; journal_recovery_next(l->recovery, &r);) {
-        read_note(&r, &call, &number);
-        chronicle->replayed[call][number] += 1;
-        chronicle->applied[call][number] = true;
-        journal_recovery_retire(l->recovery, r.position);
-    }
-}
-
 static uint32_t replayed_count(void)
 {
     uint32_t count = 0;
@@ -151,14 +140,16 @@ static uint32_t replayed_count(void)
 
 /* -- a life, inside the child -- */
 
-static void rest(struct station *s)
+static void note_counters(const struct journal_counters *c)
 {
-    const struct journal_counters *c = journal_counters(s->journal);
     chronicle->batches = counter_read(&c->batches);
-    chronicle->segments_made = counter_read(&c->segments_made);
     chronicle->segments_reused = counter_read(&c->segments_reused);
     chronicle->segments_used = (uint64_t)gauge_read(&c->segments_used);
-    chronicle->refused = counter_read(&c->refused_full);
+}
+
+static void rest(struct station *s)
+{
+    if (s->shard->index == 0) note_counters(journal_counters(s->journal));
     if (atomic_fetch_sub(&s->life->awake, 1) == 1) shard_group_stop(&s->life->group);
 }
 
@@ -172,7 +163,8 @@ static bool start_station(struct shard *shard, void *context)
 {
     struct life *l = context;
     struct station *s = &l->stations[shard->index];
-    struct journal_config c = { .directory = l->directory, .segment_bytes = l->segment_bytes, .segments_max = l->segments_max, .worker = l->worker, .recovery = l->recovery };
+    struct journal_config c = { .directory = l->directory, .segment_bytes = l->segment_bytes, .segments_max = l->segments_max,
+                                .worker = l->worker, .recovery = l->recovery };
     *s = (struct station){ .life = l, .shard = shard, .first_turn = { .run = first_turn } };
     shard->resident = s;
     s->journal = journal_open(shard, &c, &chronicle->refusal);
@@ -232,12 +224,6 @@ static enum ending ending_of(pid_t pid)
 }
 
 static enum ending live(struct life l) { return ending_of(begin_life_of(&l)); }
-
-[[noreturn]] static void die(void)
-{
-    kill(getpid(), SIGKILL);
-    for (;;) pause();
-}
 
 /* -- a directory per test -- */
 

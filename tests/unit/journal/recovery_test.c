@@ -49,12 +49,11 @@ static void store(uint32_t number, size_t bytes)
 
 static void find_batches(void)
 {
-    struct segment_header even, odd;
-    uint64_t stamp = segment_header_read(image, &even) == HEADER_GOOD ? even.stamp : 0;
-    if (segment_header_read(image + block_bytes, &odd) == HEADER_GOOD && odd.use > (stamp ? even.use : 0)) stamp = odd.stamp;
+    struct segment_header header;
+    assert_int_equal(segment_header_read(image + block_bytes, &header), HEADER_GOOD); /* of use 1: the odd place */
     struct batch_header h;
     batch_count = 0;
-    for (uint64_t at = first_batch_offset; at < SEGMENT && batch_starts_at(image + at, stamp, SEGMENT - at, &h); at += h.bytes) {
+    for (uint64_t at = first_batch_offset; at < SEGMENT && batch_starts_at(image + at, header.stamp, SEGMENT - at, &h); at += h.bytes) {
         assert_true(batch_is_whole(image + at, &h));
         batch_at[batch_count++] = at;
         batch_at[batch_count] = at + h.bytes; /* where the next one would be */
