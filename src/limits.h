@@ -152,6 +152,7 @@ constexpr uint32_t calcom_accounts_max = 4096;  /* credentials that live on a sh
 constexpr uint32_t booking_payload_bytes_max = 4096; /* name, e-mail and reference are bounded; the rest is ours */
 
 /* -- the simulator (ringsim); a world over one of these is refused with its path -- */
+constexpr uint32_t world_file_bytes_max = 16 * 1024 * 1024; /* a thousand companies. Past it: refused */
 constexpr uint32_t sim_accounts_max = 64;
 constexpr uint32_t sim_account_users_max = 64;
 constexpr uint32_t sim_users_max = 256;

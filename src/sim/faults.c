@@ -1,0 +1,190 @@
+#include "sim/faults.h"
+#include "base/ensure.h"
+
+#define SIM_NAME(name, text) text,
+static const char *const endpoint_names[] = { SIM_ENDPOINTS(SIM_NAME) "any" };
+static const char *const fault_names[] = { SIM_FAULTS(SIM_NAME) };
+
+const char *sim_endpoint_name(enum sim_endpoint e) { return endpoint_names[e]; }
+const char *sim_fault_name(enum sim_fault f)
+{
+    ensure(f < SIM_FAULT_COUNT);
+    return fault_names[f];
+}
+
+bool sim_fault_is_of_the_port(enum sim_fault f) { return f == SIM_FAULT_REFUSE_CONNECTIONS || f == SIM_FAULT_TLS_STALL; }
+
+/* The table: what each fault does to a request. delay_ms and status 0 take the default that stands here. */
+static struct sim_behaviour behaviour_of(enum sim_fault f, uint32_t delay_ms, uint16_t status)
+{
+    uint32_t delay = delay_ms ? delay_ms : 5'000;
+    uint16_t error = status ? status : 500;
+    switch (f) {
+    case SIM_FAULT_NO_FAULT:               return (struct sim_behaviour){ 0 };
+    case SIM_FAULT_NO_FIRST_BYTE:          return (struct sim_behaviour){ .before_reply_ms = delay };
+    case SIM_FAULT_SLOW_CHECK:             return (struct sim_behaviour){ .before_check_ms = delay };
+    case SIM_FAULT_COMMIT_THEN_NO_REPLY:   return (struct sim_behaviour){ .reply = SIM_REPLY_NEVER };
+    case SIM_FAULT_COMMIT_THEN_RESET:      return (struct sim_behaviour){ .reply = SIM_REPLY_RESET };
+    case SIM_FAULT_RESET_BEFORE_COMMIT:    return (struct sim_behaviour){ .gives_up_before_check = true, .reply = SIM_REPLY_RESET };
+    case SIM_FAULT_RESET_MID_BODY:         return (struct sim_behaviour){ .reply = SIM_REPLY_RESET_MID_BODY };
+    case SIM_FAULT_TRUNCATED:              return (struct sim_behaviour){ .reply = SIM_REPLY_TRUNCATED };
+    case SIM_FAULT_TRUNCATED_WRONG_LENGTH: return (struct sim_behaviour){ .reply = SIM_REPLY_TRUNCATED_WRONG_LENGTH };
+    case SIM_FAULT_ONE_BYTE_PER_SECOND:    return (struct sim_behaviour){ .reply = SIM_REPLY_DRIPPING, .delay_ms = delay_ms ? delay_ms : 1'000 };
+    case SIM_FAULT_ERROR_BEFORE_COMMIT:
+    case SIM_FAULT_LOOKUP_FAILS:           return (struct sim_behaviour){ .gives_up_before_check = true, .status = error };
+    case SIM_FAULT_ERROR_AFTER_COMMIT:     return (struct sim_behaviour){ .status = error };
+    case SIM_FAULT_REFUSED_AFTER_COMMIT:   return (struct sim_behaviour){ .status = 400 };
+    case SIM_FAULT_LATE_COMMIT:            return (struct sim_behaviour){ .before_commit_ms = delay };
+    case SIM_FAULT_RATE_LIMITED:
+    case SIM_FAULT_ACCOUNT_LOCKED:         return (struct sim_behaviour){ .gives_up_before_check = true, .status = 429 };
+    case SIM_FAULT_UNAUTHORIZED:           return (struct sim_behaviour){ .gives_up_before_check = true, .status = 401 };
+    case SIM_FAULT_CONFLICT_OF_OUR_OWN:    return (struct sim_behaviour){ .status = status ? status : 409 };
+    case SIM_FAULT_REPLICA_LAG:            return (struct sim_behaviour){ .delay_ms = delay_ms ? delay_ms : 10'000 };
+    case SIM_FAULT_STALE_FOREIGN:
+    case SIM_FAULT_VANISHES:
+    case SIM_FAULT_NO_REFERENCES:
+    case SIM_FAULT_REFUSE_CONNECTIONS:
+    case SIM_FAULT_TLS_STALL:              return (struct sim_behaviour){ 0 };
+    case SIM_FAULT_COUNT:                  break;
+    }
+    ensure(false);
+}
+
+static bool find_name(struct slice name, const char *const *names, uint32_t count, uint32_t *index)
+{
+    for (*index = 0; *index < count; *index += 1)
+        if (slice_equal(name, slice_from_text(names[*index]))) return true;
+    return false;
+}
+
+static bool read_faults(const struct json_value *rule, struct sim_fault_rule *r, struct sim_refusal *refusal)
+{
+    struct json_iterator each = json_each(json_get(rule, "faults"));
+    const struct json_value *v;
+    uint32_t index;
+    while (json_next(&each, nullptr, &v)) {
+        if (!find_name(json_text(v), fault_names, SIM_FAULT_COUNT, &index)) {
+            refuse(refusal, 400, SIM_SHAPE_PLAIN, "faults: no such fault: " SLICE_FORMAT, slice_print(slice_take(json_text(v), 60)));
+            return false;
+        }
+        r->choices |= UINT32_C(1) << index;
+    }
+    if (r->choices) return true;
+    refuse(refusal, 400, SIM_SHAPE_PLAIN, "faults: a list of at least one name is needed beside a seed");
+    return false;
+}
+
+static bool read_number(const struct json_value *rule, const char *field, uint32_t max, uint32_t *out, struct sim_refusal *refusal)
+{
+    const struct json_value *v = json_get(rule, field);
+    int64_t value = *out;
+    if (v && (!json_integer(v, &value) || value < 0 || value > max)) {
+        refuse(refusal, 400, SIM_SHAPE_PLAIN, "%s: must be an integer from 0 to %u", field, max);
+        return false;
+    }
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool read_seed(const struct json_value *rule, struct sim_fault_rule *r, struct sim_refusal *refusal)
+{
+    int64_t seed;
+    r->seeded = json_integer(json_get(rule, "seed"), &seed);
+    if (!r->seeded) return true;
+    r->dice = (struct prng){ (uint64_t)seed };
+    r->count = 0;
+    if (!json_real(json_get(rule, "rate"), &r->rate) || r->rate < 0 || r->rate > 1) {
+        refuse(refusal, 400, SIM_SHAPE_PLAIN, "rate: must be a number from 0 to 1");
+        return false;
+    }
+    return read_faults(rule, r, refusal);
+}
+
+static bool read_rule(const struct json_value *rule, struct sim_fault_rule *r, struct sim_refusal *refusal)
+{
+    uint32_t endpoint = sim_any_endpoint, fault = SIM_FAULT_NO_FAULT, status = 0;
+    *r = (struct sim_fault_rule){ .nth = 1, .count = 1 };
+    if (json_get(rule, "endpoint") && !find_name(json_get_text(rule, "endpoint"), endpoint_names, SIM_ENDPOINT_COUNT + 1, &endpoint)) {
+        refuse(refusal, 400, SIM_SHAPE_PLAIN, "endpoint: no such endpoint: " SLICE_FORMAT, slice_print(slice_take(json_get_text(rule, "endpoint"), 60)));
+        return false;
+    }
+    if (!read_seed(rule, r, refusal)) return false;
+    if (!r->seeded && !find_name(json_get_text(rule, "fault"), fault_names, SIM_FAULT_COUNT, &fault)) {
+        refuse(refusal, 400, SIM_SHAPE_PLAIN, "fault: no such fault: " SLICE_FORMAT, slice_print(slice_take(json_get_text(rule, "fault"), 60)));
+        return false;
+    }
+    r->endpoint = (uint8_t)endpoint;
+    r->fault = (enum sim_fault)fault;
+    bool read = read_number(rule, "nth", 1'000'000, &r->nth, refusal) && read_number(rule, "count", 1'000'000, &r->count, refusal) &&
+                read_number(rule, "delay_ms", 3'600'000, &r->delay_ms, refusal) && read_number(rule, "status", 599, &status, refusal);
+    if (!read) return false;
+    if (status && status < 200) {
+        refuse(refusal, 400, SIM_SHAPE_PLAIN, "status: must be from 200 to 599");
+        return false;
+    }
+    r->status = (uint16_t)status;
+    return true;
+}
+
+bool faults_add(struct sim_faults *f, const struct json_value *rule, struct sim_fault_rule *added, struct sim_refusal *refusal)
+{
+    if (!read_rule(rule, added, refusal)) return false;
+    if (!added->seeded && sim_fault_is_of_the_port(added->fault)) return true; /* nothing to wait for */
+    if (f->rule_count == sim_fault_rules_max) {
+        refuse(refusal, 409, SIM_SHAPE_PLAIN, "%u rules are there already; POST /control/reset", sim_fault_rules_max);
+        return false;
+    }
+    f->rules[f->rule_count++] = *added;
+    return true;
+}
+
+void faults_clear(struct sim_faults *f) { f->rule_count = 0; }
+
+/* The k-th of the faults that are set. */
+static enum sim_fault choose(struct sim_fault_rule *r)
+{
+    uint32_t left = (uint32_t)prng_below(&r->dice, (uint32_t)__builtin_popcount(r->choices));
+    for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
+        if (r->choices & UINT32_C(1) << i && left-- == 0) return (enum sim_fault)i;
+    ensure(false);
+}
+
+static enum sim_fault rule_meets(struct sim_fault_rule *r)
+{
+    r->seen += 1;
+    bool in_turn = r->seen >= r->nth && (r->count == 0 || r->seen < r->nth + r->count);
+    if (!in_turn || (r->seeded && !prng_happens(&r->dice, r->rate))) return SIM_FAULT_NO_FAULT;
+    r->hit += 1;
+    return r->seeded ? choose(r) : r->fault;
+}
+
+struct sim_behaviour faults_meet(struct sim_faults *f, enum sim_endpoint e)
+{
+    struct sim_behaviour met = { 0 };
+    for (uint32_t i = 0; i < f->rule_count; i++) {
+        struct sim_fault_rule *r = &f->rules[i];
+        if (r->endpoint != sim_any_endpoint && r->endpoint != e) continue;
+        enum sim_fault fault = rule_meets(r);
+        if (met.fault != SIM_FAULT_NO_FAULT || fault == SIM_FAULT_NO_FAULT) continue;
+        met = behaviour_of(fault, r->delay_ms, r->status);
+        met.fault = fault;
+    }
+    return met;
+}
+
+void faults_print(struct json_writer *w, const struct sim_faults *f)
+{
+    json_begin_array(w, "faults");
+    for (uint32_t i = 0; i < f->rule_count; i++) {
+        const struct sim_fault_rule *r = &f->rules[i];
+        json_begin_object(w, nullptr);
+        json_add_text(w, "endpoint", slice_from_text(endpoint_names[r->endpoint]));
+        json_add_text(w, "fault", r->seeded ? slice_of("seeded") : slice_from_text(sim_fault_name(r->fault)));
+        json_add_integer(w, "nth", r->nth);
+        json_add_integer(w, "count", r->count);
+        json_add_integer(w, "seen", r->seen);
+        json_add_integer(w, "hit", r->hit);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}

@@ -1,0 +1,70 @@
+#pragma once
+/* sim/simulator.h: the simulated Cal.com as one process: its world, its two doors, and what is under way. Lives on one shard, as its resident.
+ *
+ *     calcom_api.c    the door of api.cal.com: who may, how often, what goes wrong, when the answer leaves
+ *     endpoints.c     what each endpoint does to the world and says
+ *     webhook_sender.c tells subscribers
+ *     control.c       the other door: for tests and people
+ */
+#include "base/list.h"
+#include "base/pool.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "sim/bookings.h"
+#include "sim/door.h"
+#include "sim/faults.h"
+#include "sim/request_log.h"
+#include "sim/world.h"
+
+enum : uint32_t { SIMULATOR_MAGIC = 0x51a11a70 };
+
+struct simulator {
+    uint32_t               magic;
+    struct shard          *shard;
+    struct sim_world       world;
+    struct sim_faults      faults;
+    struct sim_request_log log;
+    struct limiter         strangers;      /* requests without a credential: Cal.com counts them by address, and here there is one */
+    struct http_server    *calcom, *control;
+    struct pool            exchanges;      /* of struct sim_exchange, calcom_api.c */
+    struct list            exchanges_open;
+    struct pool            deliveries;     /* of struct sim_delivery, webhook_sender.c */
+    struct list            subscribers, deliveries_running; /* of struct sim_subscriber and struct sim_delivery */
+    bool                   stopping;
+    const struct tls_client_config *subscriber_trust; /* nullptr: https subscribers cannot be reached */
+    struct worker         *worker;
+    struct sim_door        door;           /* of calcom */
+    uint64_t               webhooks_delivered, webhooks_lost;
+    char                  *scratch;        /* sim_answer_bytes_max: the answer being written; one at a time */
+};
+
+/* One question to the simulated Cal.com, taken apart. Slices are those of the HTTP request and live until its answer. */
+struct sim_request {
+    enum sim_endpoint    endpoint;
+    enum http_method     method;
+    struct slice         path, query, body;
+    struct slice         segment;         /* the {uid} or {id} in the path */
+    const struct json_value *json;        /* of the body; nullptr: none, or not JSON */
+    struct sim_account  *account;         /* nullptr: no credential */
+    int64_t              now_us;
+    uint32_t             replica_lag_ms;  /* of this request */
+};
+
+struct sim_answer { uint16_t status; const char *content_type; struct buffer body; };
+
+/* calcom_api.c */
+[[nodiscard]] bool calcom_api_open(struct simulator *s, const struct http_server_config *config, struct io_refusal *refusal);
+void calcom_api_drop_all(struct simulator *s); /* at the end: what is held back will not be answered */
+
+/* endpoints.c */
+void endpoint_answer(struct simulator *s, const struct sim_request *r, struct sim_answer *a); /* all but create_booking, which takes its time */
+void endpoint_refuse(const struct sim_request *r, struct sim_answer *a, const struct sim_refusal *refusal);
+void endpoint_say_booking(struct sim_answer *a, uint16_t status, const struct sim_booking *b);
+
+/* webhook_sender.c */
+void webhooks_open(struct simulator *s);
+void webhooks_send(struct simulator *s, enum sim_trigger trigger, const struct sim_booking *b); /* to every subscriber of the hosts' accounts */
+void webhooks_close(struct simulator *s); /* once it is stopping: gives up what is under way */
+
+/* control.c */
+[[nodiscard]] bool control_open(struct simulator *s, const struct http_server_config *config, struct io_refusal *refusal);
