@@ -1,0 +1,256 @@
+"""Runs the tests: runner.py KIND [ARGUMENT...], or several KINDs, or `all`. The last line of its output is the sum, "N passed, N failed" (", N skipped" where
+some were, each said aloud before), and its exit status goes by it.
+
+    unit        the programs of tests/unit, as zig built them (UBSan), and again under clang's AddressSanitizer
+    interleave  what crosses threads, under ThreadSanitizer
+    model       the wake-up and stop protocols in spin, and the mistakes planted in them
+    fuzz        each parser of outside bytes for a few seconds (fuzz SECONDS: for longer)
+    tidy        layers, function lengths, banned calls, headers that compile alone
+    e2e         real processes, a real PostgreSQL, Retell's own SDK
+    crash       kill -9 of the engine under load (crash SECONDS: for longer)
+    bench       every program of bench/; figures, not judgements
+
+What zig builds is expected in $RINGMASTER_PREFIX (zig-out)."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import sanitized  # noqa: E402
+from folders import ROOT  # noqa: E402
+
+PREFIX = pathlib.Path(os.environ.get("RINGMASTER_PREFIX", ROOT / "zig-out")).absolute()
+PYTHON = ROOT / ".tools" / "venv" / "bin" / "python"
+FUZZ_SECONDS, PROGRAM_SECONDS, CRASH_SECONDS = 6, 180, 40
+
+
+class Count:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __add__(self, other):
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+# -- programs ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def run_program(command, seconds, environment=None):
+    """(exit status, output). What runs too long is ended with all it started, and has failed."""
+    with tempfile.TemporaryFile("w+b") as output:
+        process = subprocess.Popen([str(c) for c in command], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT,
+                                   env={**os.environ, **sanitized.ENVIRONMENT, **(environment or {})}, start_new_session=True)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            status = f"none: still running after {seconds} s"
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
+
+
+def counted(output):
+    """The tests that a program's output tells of: cmocka's summary, or a closing line like ours. None: it tells of none."""
+    ours = re.findall(r"^(\d+) passed, (\d+) failed", output, re.M)
+    if ours:
+        return Count(*map(int, ours[-1]))
+    numbers = {word: sum(map(int, re.findall(rf"^\[  {word}\s*\] (\d+) test\(s\)", output, re.M))) for word in ("PASSED", "FAILED", "SKIPPED")}
+    return Count(numbers["PASSED"], numbers["FAILED"], numbers["SKIPPED"]) if any(numbers.values()) else None
+
+
+def judge(name, status, output):
+    count = counted(output)
+    if count is None:
+        count = Count(failed=1) if status != 0 else Count(passed=1)
+    elif status != 0 and count.failed == 0:
+        count.failed = 1  # died on the way, or a sanitizer had a word
+    if count.failed:
+        say(f"FAILED  {name} (status {status})")
+        say("\n".join("        " + line for line in output.strip().splitlines()[-60:]))
+    else:
+        say(f"ok      {name}: {count}")
+    if count.skipped:
+        say("\n".join("skipped " + line for line in output.splitlines() if "SKIPPED" in line))
+    return count
+
+
+def needs_postgres(source):
+    headers = list(source.parent.glob("*.h"))
+    return any("RM_TEST_DATABASE" in path.read_text() for path in [source, *(h for h in headers if f'{h.name}"' in source.read_text())])
+
+
+def run_unit_program(name, program, source):
+    command = [ROOT / "tests" / "with_postgres.sh", program] if needs_postgres(source) else [program]
+    return judge(name, *run_program(command, PROGRAM_SECONDS))
+
+
+# -- the kinds -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def unit_sources(wanted):
+    sources = sorted((ROOT / "tests" / "unit").glob("*/*_test.c"))
+    return [s for s in sources if not wanted or any(w in f"{s.parent.name}/{s.stem}" for w in wanted)]
+
+
+def unit(arguments):
+    total = Count()
+    for source in unit_sources(arguments):
+        name = f"{source.parent.name}/{source.stem}"
+        program = PREFIX / "tests" / source.parent.name / source.stem
+        if not program.exists():
+            say(f"FAILED  {name}: {program} is not built")
+            total += Count(failed=1)
+            continue
+        total += run_unit_program(name, program, source)
+    return total + unit_under_asan(arguments)
+
+
+def unit_under_asan(arguments):
+    total = Count()
+    for source in unit_sources(arguments):
+        name = f"{source.parent.name}/{source.stem} (AddressSanitizer)"
+        try:
+            program = sanitized.program(source, "address", extra_libraries=["cmocka"])
+        except sanitized.BuildFailed as failure:
+            say(f"FAILED  {name}\n{failure}")
+            total += Count(failed=1)
+            continue
+        total += run_unit_program(name, program, source)
+    return total
+
+
+def interleave(arguments):
+    total = Count()
+    for source in sorted((ROOT / "tests" / "interleave").glob("*_interleave.c")):
+        try:
+            program = sanitized.program(source, "thread")
+        except sanitized.BuildFailed as failure:
+            say(f"FAILED  {source.stem}\n{failure}")
+            total += Count(failed=1)
+            continue
+        total += judge(source.stem, *run_program([program, *(arguments or ["40"])], PROGRAM_SECONDS))
+    return total
+
+
+def model(_):
+    status, output = run_program([ROOT / "tests" / "models" / "run.sh"], 900)
+    say(output.strip())
+    return counted(output) or Count(failed=1)
+
+
+def fuzz(arguments):
+    seconds = int(arguments[0]) if arguments else FUZZ_SECONDS
+    total = Count()
+    for source in sorted((ROOT / "tests" / "fuzz").glob("*_fuzz.c")):
+        name = source.stem.removesuffix("_fuzz")
+        found = ROOT / ".zig-cache" / "fuzz" / name
+        found.mkdir(parents=True, exist_ok=True)
+        try:
+            program = sanitized.program(source, "address", extra_flags=["-fsanitize=fuzzer"])
+        except sanitized.BuildFailed as failure:
+            say(f"FAILED  fuzz {name}\n{failure}")
+            total += Count(failed=1)
+            continue
+        seeds = [path for path in [ROOT / "tests" / "fuzz" / "corpus" / name] if path.is_dir()]
+        status, output = run_program([program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3072", "-close_fd_mask=1", "-print_final_stats=1",
+                                      f"-artifact_prefix={found}/failure-", found, *seeds], seconds + 120)
+        runs = re.search(r"stat::number_of_executed_units: (\d+)", output)
+        if status == 0:
+            say(f"ok      fuzz {name}: {runs[1] if runs else '?'} inputs in {seconds} s")
+            total += Count(passed=1)
+        else:
+            total += judge(f"fuzz {name}", status, output)
+    return total
+
+
+def tidy(_):
+    status, output = run_program(["/usr/bin/python3", ROOT / "tests" / "tidy" / "tidy.py"], 300, {"RINGMASTER_PREFIX": str(PREFIX)})
+    say(output.strip())
+    return counted(output) or Count(failed=1)
+
+
+def pytest(arguments, seconds, environment=None):
+    """Prints as it goes; counts from pytest's own report."""
+    with tempfile.TemporaryDirectory() as directory:
+        report = pathlib.Path(directory) / "report.xml"
+        process = subprocess.Popen([PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml", report, *arguments], cwd=ROOT,
+                                   env={**os.environ, **sanitized.ENVIRONMENT, **(environment or {}), "RINGMASTER_PREFIX": str(PREFIX)})
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            say(f"FAILED  pytest: still running after {seconds} s")
+            process.send_signal(signal.SIGINT)  # it ends its worlds
+            process.wait(120)
+        if not report.exists():
+            return Count(failed=1)
+        suite = next(iter(xml.etree.ElementTree.parse(report).getroot().iter("testsuite")))
+        number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+        failed = number["failures"] + number["errors"]
+        return Count(max(0, number["tests"] - failed - number["skipped"]), failed or int(process.returncode not in (0,)), number["skipped"])
+
+
+def e2e(arguments):
+    return pytest(["-q", "-rs", "--durations=5", "--ignore=tests/e2e/test_crash.py", *(arguments or ["tests/e2e"])], 1200)
+
+
+def crash(arguments):
+    seconds = int(arguments[0]) if arguments else CRASH_SECONDS
+    return pytest(["-q", "-rs", "-s", "tests/e2e/test_crash.py"], seconds * 3 + 600, {"RINGMASTER_CRASH_SECONDS": str(seconds)})
+
+
+def bench(arguments):
+    total = Count()
+    for program in sorted((PREFIX / "bench").glob("*")):
+        if arguments and program.name not in arguments or program.name == "bare_server":
+            continue
+        say(f"-- {program.name}")
+        status, output = run_program([program], 900)
+        say(output.strip())
+        total += Count(passed=1) if status == 0 else Count(failed=1)
+    return total
+
+
+KINDS = {f.__name__: f for f in (unit, interleave, model, fuzz, tidy, e2e, crash, bench)}
+ALL = ["tidy", "unit", "interleave", "model", "fuzz", "e2e", "crash"]
+
+
+def main(arguments):
+    kinds = ALL if arguments == ["all"] else [a for a in arguments if a in KINDS]
+    if not kinds or arguments[0] not in [*KINDS, "all"]:
+        print(__doc__, file=sys.stderr)
+        return 2
+    rest = [a for a in arguments if a not in KINDS and a != "all"]
+    total = Count()
+    for kind in kinds:
+        begin = time.monotonic()
+        if len(kinds) > 1:
+            say(f"\n== {kind}")
+        count = KINDS[kind](rest)
+        if len(kinds) > 1:
+            say(f"== {kind}: {count}, {time.monotonic() - begin:.0f} s")
+        total += count
+    say(f"\n{total}")
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""Builds of our C with clang and a sanitizer that zig does not bring: ASan (with libFuzzer's coverage), TSan. Objects are kept in .zig-cache/ and made
+again when a source or a header of theirs is newer."""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+
+from folders import ROOT, warnings, with_all_used
+
+CLANG = "clang-19"
+KINDS = {
+    "address": ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"],
+    "thread": ["-fsanitize=thread"],
+}
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:symbolize=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1",
+    "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-19",
+    "TSAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-19",
+}
+
+
+class BuildFailed(Exception):
+    pass
+
+
+def _flags(kind):
+    return [*warnings(), *KINDS[kind], "-g", "-O1", "-I", str(ROOT / "src"), "-I", str(ROOT)]
+
+
+def _is_fresh(output):
+    try:
+        made = output.stat().st_mtime
+        needs = output.with_suffix(".d").read_text().replace("\\\n", " ").split(":", 1)[1].split()
+        return all(os.stat(ROOT / need).st_mtime <= made for need in needs)
+    except (FileNotFoundError, IndexError):
+        return False
+
+
+def _compile(source, kind):
+    output = ROOT / ".zig-cache" / "sanitized" / kind / pathlib.Path(source).relative_to(ROOT).with_suffix(".o")
+    if _is_fresh(output):
+        return output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([CLANG, *_flags(kind), "-MMD", "-MF", output.with_suffix(".d"), "-c", source, "-o", output], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode != 0:
+        raise BuildFailed(f"{pathlib.Path(source).relative_to(ROOT)} ({kind}):\n{done.stderr}")
+    return output
+
+
+def objects(sources, kind):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda source: _compile(source, kind), sources))
+
+
+def folders_of(source):
+    """The folders that a program's includes name, with all that those use."""
+    names = set()
+    for line in pathlib.Path(source).read_text().splitlines():
+        if line.startswith('#include "'):
+            path = line.split('"')[1]
+            if path.startswith("tests/"):
+                names |= {folder.name for folder in folders_of(ROOT / path)}
+            elif "/" in path:
+                names.add(path.split("/")[0])
+    return with_all_used(names)
+
+
+def program(source, kind, extra_flags=(), extra_libraries=()):
+    """Builds one program from one file and the folders it needs; its path."""
+    used = folders_of(source)
+    inputs = objects([source, *(s for folder in used for s in folder.sources)], kind)
+    libraries = [f"-l{name}" for folder in used for name in folder.system]
+    output = inputs[0].with_suffix("")
+    if not output.exists() or any(i.stat().st_mtime > output.stat().st_mtime for i in inputs):
+        done = subprocess.run([CLANG, *KINDS[kind], *extra_flags, *inputs, "-o", output, *libraries, *(f"-l{name}" for name in extra_libraries), "-lpthread", "-lm"],
+                              capture_output=True, text=True, cwd=ROOT)
+        if done.returncode != 0:
+            raise BuildFailed(f"{pathlib.Path(source).name} does not link ({kind}):\n{done.stderr[-4000:]}")
+    return output
