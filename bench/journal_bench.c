@@ -209,7 +209,7 @@ int main(int count, char **arguments)
     printf("%7s %9s %11s %11s %9s %9s %9s %9s %9s\n", "batch", "extra µs", "commits/s", "acks/s", "sync p50", "sync p99", "wait p50", "wait p99", "refused");
     const uint32_t batches[] = { 1, 16, 64, 256 };
     for (size_t n = 0; n < sizeof batches / sizeof *batches; n++) measure(under, batches[n], 0);
-    measure(under, 256, 5000);
+    measure(under, 512, 5000);
     measure(under, BATCH_MAX, 5000);
     measure_recovery(under);
 }
