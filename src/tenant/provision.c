@@ -12,7 +12,8 @@
 #define COLUMN_OF(name_, write_, read_) { .name = #name_, .field = #name_, .write = (write_), .read = (read_) }
 #define TEXT(name_)    COLUMN_OF(name_, "?::text", "t." #name_)
 #define INTEGER(name_) COLUMN_OF(name_, "?::bigint", "t." #name_ "::text")
-#define TABLE(name_, of_company_, columns_) { .name = (name_), .of_company = (of_company_), .columns = (columns_), .column_count = sizeof(columns_) / sizeof *(columns_) }
+#define TABLE(name_, of_company_, columns_) \
+    { .name = (name_), .of_company = (of_company_), .columns = (columns_), .column_count = sizeof(columns_) / sizeof *(columns_) }
 
 /* A customer's data and what opens a door are in no line. */
 #define HIDDEN(name_, field_, write_, read_) { .name = (name_), .field = (field_), .write = (write_), .read = (read_), .is_private = true }
@@ -120,19 +121,25 @@ static void put_keys(struct provisioning *p, struct slice id, struct slice works
 
 /* ---- workspaces ---- */
 
+static const char compare_agents[] =
+    "SELECT (SELECT string_agg(agent_id, ', ' ORDER BY agent_id COLLATE \"C\") FROM workspace_agents WHERE workspace_id = $1::bigint), "
+    "(SELECT string_agg(DISTINCT a COLLATE \"C\", ', ' ORDER BY a COLLATE \"C\") FROM jsonb_array_elements_text($2::jsonb) a)";
+static const char clear_agents[] = "DELETE FROM workspace_agents WHERE workspace_id = $1::bigint";
+static const char fill_agents[] =
+    "INSERT INTO workspace_agents (workspace_id, agent_id) SELECT DISTINCT $1::bigint, a FROM jsonb_array_elements_text($2::jsonb) a";
+
 static void put_agents(struct provisioning *p, struct slice id, const struct json_value *agents)
 {
     if (!agents) return;
     p->texts.length = 0;
     json_print(&p->texts, agents);
     struct slice    parameters[] = { id, buffer_slice(&p->texts) };
-    struct db_rows *rows = provision_query(p, "SELECT (SELECT string_agg(agent_id, ', ' ORDER BY agent_id COLLATE \"C\") FROM workspace_agents WHERE workspace_id = $1::bigint), "
-                                              "(SELECT string_agg(DISTINCT a COLLATE \"C\", ', ' ORDER BY a COLLATE \"C\") FROM jsonb_array_elements_text($2::jsonb) a)", parameters, 2);
+    struct db_rows *rows = provision_query(p, compare_agents, parameters, 2);
     if (!rows) return;
     struct slice before = db_rows_text(rows, 0, 0), after = db_rows_text(rows, 0, 1);
     if (!slice_equal(before, after)) {
-        provision_execute(p, "DELETE FROM workspace_agents WHERE workspace_id = $1::bigint", &id, 1);
-        provision_execute(p, "INSERT INTO workspace_agents (workspace_id, agent_id) SELECT DISTINCT $1::bigint, a FROM jsonb_array_elements_text($2::jsonb) a", parameters, 2);
+        provision_execute(p, clear_agents, &id, 1);
+        provision_execute(p, fill_agents, parameters, 2);
         entity_note(p, "agents [" SLICE_FORMAT "] → [" SLICE_FORMAT "]", slice_print(before), slice_print(after));
     }
     db_rows_free(rows);
@@ -174,10 +181,13 @@ static const struct column credential_columns[] = {
 };
 static const struct table credentials = TABLE("companies", false, credential_columns);
 
+static const char clear_credential[] =
+    "UPDATE companies SET calcom_api_key_sealed = NULL, calcom_base_url = NULL, calcom_bookings_version = NULL, calcom_slots_version = NULL, "
+    "calcom_event_types_version = NULL WHERE id = $1::bigint AND calcom_api_key_sealed IS NOT NULL RETURNING id";
+
 static void remove_credential(struct provisioning *p, const struct owner *o)
 {
-    struct db_rows *rows = provision_query(p, "UPDATE companies SET calcom_api_key_sealed = NULL, calcom_base_url = NULL, calcom_bookings_version = NULL, "
-                                              "calcom_slots_version = NULL, calcom_event_types_version = NULL WHERE id = $1::bigint AND calcom_api_key_sealed IS NOT NULL RETURNING id", &o->id, 1);
+    struct db_rows *rows = provision_query(p, clear_credential, &o->id, 1);
     if (rows && db_rows_count(rows) > 0) entity_note(p, "calcom removed");
     db_rows_free(rows);
 }
@@ -213,36 +223,44 @@ static void put_company(struct provisioning *p, const struct json_value *company
     entity_finish(p);
 }
 
-/* "lena 5001, tom 5002", from the file and from the table alike. */
+/* "lena 5001, tom 5002", from the table and from the file alike. */
+static const char compare_service_staff[] =
+    "SELECT (SELECT string_agg(concat_ws(' ', s.key, x.calcom_event_type_id), ', ' ORDER BY x.position) FROM staff_event_types x "
+    "JOIN staff s ON s.company_id = x.company_id AND s.id = x.staff_id WHERE x.company_id = $1::bigint AND x.service_id = $2::bigint), "
+    "(SELECT string_agg(concat_ws(' ', e.v ->> 'staff', e.v ->> 'calcom_event_type_id'), ', ' ORDER BY e.n) "
+    "FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY e (v, n))";
+static const char clear_service_staff[] = "DELETE FROM staff_event_types WHERE company_id = $1::bigint AND service_id = $2::bigint";
+static const char fill_service_staff[] =
+    "INSERT INTO staff_event_types (company_id, service_id, staff_id, position, calcom_event_type_id) "
+    "SELECT $1::bigint, $2::bigint, s.id, e.n - 1, (e.v ->> 'calcom_event_type_id')::bigint FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY e (v, n) "
+    "JOIN staff s ON s.company_id = $1::bigint AND s.key = e.v ->> 'staff'";
+
 static void put_service_staff(struct provisioning *p, const struct owner *o, struct slice service_id, const struct json_value *list)
 {
     if (!list) return;
     p->texts.length = 0;
     json_print(&p->texts, list);
     struct slice    parameters[] = { o->id, service_id, buffer_slice(&p->texts) };
-    struct db_rows *rows = provision_query(p,
-        "SELECT (SELECT string_agg(concat_ws(' ', s.key, x.calcom_event_type_id), ', ' ORDER BY x.position) FROM staff_event_types x "
-                "JOIN staff s ON s.company_id = x.company_id AND s.id = x.staff_id WHERE x.company_id = $1::bigint AND x.service_id = $2::bigint), "
-               "(SELECT string_agg(concat_ws(' ', e.v ->> 'staff', e.v ->> 'calcom_event_type_id'), ', ' ORDER BY e.n) "
-                "FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY e (v, n))", parameters, 3);
+    struct db_rows *rows = provision_query(p, compare_service_staff, parameters, 3);
     if (!rows) return;
     struct slice before = db_rows_text(rows, 0, 0), after = db_rows_text(rows, 0, 1);
     if (!slice_equal(before, after)) {
-        provision_execute(p, "DELETE FROM staff_event_types WHERE company_id = $1::bigint AND service_id = $2::bigint", parameters, 2);
-        provision_execute(p, "INSERT INTO staff_event_types (company_id, service_id, staff_id, position, calcom_event_type_id) "
-                             "SELECT $1::bigint, $2::bigint, s.id, e.n - 1, (e.v ->> 'calcom_event_type_id')::bigint "
-                             "FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY e (v, n) JOIN staff s ON s.company_id = $1::bigint AND s.key = e.v ->> 'staff'", parameters, 3);
+        provision_execute(p, clear_service_staff, parameters, 2);
+        provision_execute(p, fill_service_staff, parameters, 3);
         entity_note(p, "staff [" SLICE_FORMAT "] → [" SLICE_FORMAT "]", slice_print(before), slice_print(after));
     }
     db_rows_free(rows);
 }
 
 /* A customer who called before he was in the file has a row already, known by the number. */
+static const char adopt_customer[] =
+    "UPDATE customers c SET key = $2 WHERE c.company_id = $1::bigint AND c.phone = $3 AND c.key IS NULL "
+    "AND NOT EXISTS (SELECT 1 FROM customers k WHERE k.company_id = $1::bigint AND k.key = $2) RETURNING id";
+
 static void adopt_by_phone(struct provisioning *p, const struct owner *o, const struct json_value *customer)
 {
     struct slice    parameters[] = { o->id, json_get_text(customer, "key"), json_get_text(customer, "phone") };
-    struct db_rows *rows = provision_query(p, "UPDATE customers c SET key = $2 WHERE c.company_id = $1::bigint AND c.phone = $3 AND c.key IS NULL "
-                                              "AND NOT EXISTS (SELECT 1 FROM customers k WHERE k.company_id = $1::bigint AND k.key = $2) RETURNING id", parameters, 3);
+    struct db_rows *rows = provision_query(p, adopt_customer, parameters, 3);
     if (rows && db_rows_count(rows) > 0) entity_note(p, "is the caller already known by this number");
     db_rows_free(rows);
 }
@@ -265,19 +283,32 @@ static void put_list(struct provisioning *p, const struct owner *o, const char *
 
 struct number_place { struct slice workspace, number, branch, company_id, company; };
 
+/* $1 workspace, $2 number, $3 company's id, $4 branch */
+static const char insert_number[] =
+    "INSERT INTO phone_numbers (workspace_id, number, company_id, branch_id) SELECT w.id, $2, b.company_id, b.id "
+    "FROM workspaces w, branches b WHERE w.key = $1 AND b.company_id = $3::bigint AND b.key = $4";
+static const char update_number[] =
+    "UPDATE phone_numbers n SET company_id = b.company_id, branch_id = b.id FROM workspaces w, branches b "
+    "WHERE n.workspace_id = w.id AND w.key = $1 AND n.number = $2 AND b.company_id = $3::bigint AND b.key = $4";
+static const char branch_of_number[] =
+    "SELECT c.key || '/' || b.key FROM phone_numbers n JOIN workspaces w ON w.id = n.workspace_id JOIN companies c ON c.id = n.company_id "
+    "JOIN branches b ON b.company_id = n.company_id AND b.id = n.branch_id WHERE w.key = $1 AND n.number = $2";
+/* $1 company's id, $2 branch, $3 workspace of the numbers that stay, $4 these */
+static const char delete_other_numbers[] =
+    "DELETE FROM phone_numbers n USING workspaces w, branches b WHERE w.id = n.workspace_id AND b.company_id = n.company_id AND b.id = n.branch_id "
+    "AND b.company_id = $1::bigint AND b.key = $2 AND NOT (w.key = $3 AND $4::jsonb ? n.number) RETURNING w.key, n.number";
+
 static void add_number(struct provisioning *p, const struct number_place *n)
 {
     const struct slice parameters[] = { n->workspace, n->number, n->company_id, n->branch };
-    provision_execute(p, "INSERT INTO phone_numbers (workspace_id, number, company_id, branch_id) "
-                         "SELECT w.id, $2, b.company_id, b.id FROM workspaces w, branches b WHERE w.key = $1 AND b.company_id = $3::bigint AND b.key = $4", parameters, 4);
+    provision_execute(p, insert_number, parameters, 4);
     p->is_new = true;
 }
 
 static void move_number(struct provisioning *p, const struct number_place *n, struct slice before)
 {
     const struct slice parameters[] = { n->workspace, n->number, n->company_id, n->branch };
-    provision_execute(p, "UPDATE phone_numbers n SET company_id = b.company_id, branch_id = b.id FROM workspaces w, branches b "
-                         "WHERE n.workspace_id = w.id AND w.key = $1 AND n.number = $2 AND b.company_id = $3::bigint AND b.key = $4", parameters, 4);
+    provision_execute(p, update_number, parameters, 4);
     entity_note(p, "branch " SLICE_FORMAT " → " SLICE_FORMAT "/" SLICE_FORMAT, slice_print(before), slice_print(n->company), slice_print(n->branch));
 }
 
@@ -289,8 +320,7 @@ static void put_number(struct provisioning *p, const struct number_place *n)
 
     entity_begin(p, "number", n->workspace, n->number);
     const struct slice parameters[] = { n->workspace, n->number };
-    struct db_rows    *rows = provision_query(p, "SELECT c.key || '/' || b.key FROM phone_numbers n JOIN workspaces w ON w.id = n.workspace_id JOIN companies c ON c.id = n.company_id "
-                                                 "JOIN branches b ON b.company_id = n.company_id AND b.id = n.branch_id WHERE w.key = $1 AND n.number = $2", parameters, 2);
+    struct db_rows    *rows = provision_query(p, branch_of_number, parameters, 2);
     if (!rows) return;
     if (db_rows_count(rows) == 0) add_number(p, n);
     else if (!slice_equal(db_rows_text(rows, 0, 0), buffer_slice(&here))) move_number(p, n, db_rows_text(rows, 0, 0));
@@ -302,7 +332,8 @@ static void require_workspace(struct provisioning *p, struct slice workspace, ui
 {
     struct db_rows *rows = provision_query(p, "SELECT 1 FROM workspaces WHERE key = $1", &workspace, 1);
     if (rows && db_rows_count(rows) == 0)
-        provision_fail(p, "companies[%u].branches[%u].workspace: neither the file nor the database has a workspace \"" SLICE_FORMAT "\"", company_index, branch_index, slice_print(workspace));
+        provision_fail(p, "companies[%u].branches[%u].workspace: neither the file nor the database has a workspace \"" SLICE_FORMAT "\"", company_index,
+                       branch_index, slice_print(workspace));
     db_rows_free(rows);
 }
 
@@ -313,8 +344,7 @@ static void remove_other_numbers(struct provisioning *p, const struct owner *o, 
     json_print(&p->texts, json_get(branch, "phone_numbers"));
     struct slice    workspace = json_get_text(branch, "workspace");
     struct slice    parameters[] = { o->id, json_get_text(branch, "key"), slice_is_absent(workspace) ? slice_of("") : workspace, buffer_slice(&p->texts) };
-    struct db_rows *rows = provision_query(p, "DELETE FROM phone_numbers n USING workspaces w, branches b WHERE w.id = n.workspace_id AND b.company_id = n.company_id AND b.id = n.branch_id "
-                                              "AND b.company_id = $1::bigint AND b.key = $2 AND NOT (w.key = $3 AND $4::jsonb ? n.number) RETURNING w.key, n.number", parameters, 4);
+    struct db_rows *rows = provision_query(p, delete_other_numbers, parameters, 4);
     for (uint32_t n = 0; rows && n < db_rows_count(rows); n++) {
         entity_begin(p, "number", db_rows_text(rows, n, 0), db_rows_text(rows, n, 1));
         entity_note(p, "removed from branch " SLICE_FORMAT "/" SLICE_FORMAT, slice_print(o->key), slice_print(parameters[1]));

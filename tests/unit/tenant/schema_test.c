@@ -42,14 +42,25 @@ static const char *with(const char *company)
     return world;
 }
 
-static void the_demo_world_is_right(void **)
+static struct slice file(const char *path)
 {
     static char text[256 * 1024];
-    FILE       *f = fopen("deploy/worlds/demo.json", "r");
+    FILE       *f = fopen(path, "r");
     assert_non_null(f);
-    size_t length = fread(text, 1, sizeof text, f);
+    size_t length = fread(text, 1, sizeof text - 1, f);
+    text[length] = 0;
     fclose(f);
-    if (!check(slice_from(text, length))) fail_msg("%s", told);
+    return slice_from(text, length);
+}
+
+static void the_demo_world_and_the_documented_one_are_right(void **)
+{
+    if (!check(file("deploy/worlds/demo.json"))) fail_msg("%s", told);
+
+    const char *example = strstr(file("docs/WORLD_FILE.md").start, "```json\n");
+    assert_non_null(example);
+    example += strlen("```json\n");
+    if (!check(slice_from(example, (size_t)(strstr(example, "```") - example)))) fail_msg("%s", told);
 }
 
 static void the_least_worlds_are_right(void **)
@@ -143,7 +154,7 @@ static void after_twenty_mistakes_it_is_enough(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_demo_world_is_right),
+        cmocka_unit_test(the_demo_world_and_the_documented_one_are_right),
         cmocka_unit_test(the_least_worlds_are_right),
         cmocka_unit_test(an_unknown_field_is_a_mistake_and_the_nearest_name_is_told),
         cmocka_unit_test(every_mistake_is_named_by_its_path),
