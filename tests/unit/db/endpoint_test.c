@@ -1,0 +1,81 @@
+/* Where a URL leads, without a server: names become addresses, everything else stays as it was written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "db/endpoint.h"
+
+static struct endpoint opened(const char *url)
+{
+    struct endpoint e;
+    assert_true(endpoint_open(&e, url));
+    return e;
+}
+
+static void sockets_and_addresses_need_no_looking_up(void **)
+{
+    static const char *const urls[] = { "postgresql://u@/db?host=/run/postgresql", "postgresql://u@127.0.0.1:5432/db", "postgresql://u@[::1]/db",
+                                        "host=db.example hostaddr=192.0.2.1 dbname=x", "postgresql:///db" };
+    for (uint32_t n = 0; n < sizeof urls / sizeof urls[0]; n++) {
+        struct endpoint e = opened(urls[n]);
+        struct endpoint_route r;
+        assert_false(endpoint_has_names(&e));
+        endpoint_find_route(&e, &r);
+        assert_true(r.found);
+        assert_string_equal(r.hosts, "");
+        endpoint_close(&e);
+    }
+}
+
+/* As many entries in each list, or libpq refuses them. */
+static uint32_t entries(const char *list)
+{
+    uint32_t count = 1;
+    for (; *list; list++) count += *list == ',';
+    return count;
+}
+
+static void a_name_becomes_its_addresses_each_with_its_name_and_port(void **)
+{
+    struct endpoint e = opened("host=localhost,/tmp,192.0.2.7 port=5433,5434,5435 dbname=db");
+    struct endpoint_route r;
+    assert_true(endpoint_has_names(&e));
+    endpoint_find_route(&e, &r);
+    assert_true(r.found);
+    assert_true(strncmp(r.hosts, "localhost", 9) == 0);
+    assert_true(strncmp(r.ports, "5433", 4) == 0);
+    assert_true(strncmp(r.addresses, "127.0.0.1", 9) == 0 || strncmp(r.addresses, "::1", 3) == 0);
+    assert_non_null(strstr(r.hosts, ",/tmp,192.0.2.7"));
+    assert_non_null(strstr(r.ports, ",5434,5435"));
+    assert_int_equal(entries(r.hosts), entries(r.addresses));
+    assert_int_equal(entries(r.hosts), entries(r.ports));
+    endpoint_close(&e);
+}
+
+static void a_name_without_an_address_is_no_route(void **)
+{
+    struct endpoint e = opened("postgresql://u@name.invalid/db");
+    struct endpoint_route r;
+    endpoint_find_route(&e, &r);
+    assert_false(r.found);
+    endpoint_close(&e);
+}
+
+static void what_is_no_url_is_refused(void **)
+{
+    struct endpoint e;
+    assert_false(endpoint_open(&e, "this is no URL"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sockets_and_addresses_need_no_looking_up),
+        cmocka_unit_test(a_name_becomes_its_addresses_each_with_its_name_and_port),
+        cmocka_unit_test(a_name_without_an_address_is_no_route),
+        cmocka_unit_test(what_is_no_url_is_refused),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
