@@ -100,9 +100,11 @@ static enum retell_reading read_envelope(struct retell_event *e, const struct js
 
 /* ---- what it may have ---- */
 
+/* Up to the first U+0000: PostgreSQL's texts cannot hold one, and it would refuse the event for good. What stands behind it is in the body. */
 static struct slice text_or_absent(const struct json_value *object, const char *key)
 {
-    struct slice text = slice_trim(json_get_text(object, key));
+    struct slice behind = json_get_text(object, key);
+    struct slice text = slice_trim(slice_split(&behind, '\0'));
     return text.length > 0 ? text : slice_absent;
 }
 

@@ -43,7 +43,7 @@ struct retell_event {
     struct slice name;          /* as sent, at most retell_event_name_bytes_max */
     struct slice call_id;       /* at most call_id_bytes_max, no control characters */
     struct slice body;          /* the caller's */
-    /* Absent when not given. Numbers as sent: "anonymous" is one. */
+    /* Absent when not given; never empty, never with U+0000. Numbers as sent: "anonymous" is one. */
     struct slice from_number, to_number, direction, agent_id, transcript, transfer_destination;
     int64_t      agent_version; /* -1: not given; the first version is 0 */
     const struct json_value *call; /* the call or chat object */

@@ -145,6 +145,11 @@ static void zero_characters_never_reach_the_database(void **)
 {
     assert_facts("{\"event\":\"call_ended\",\"call\":{\"call_id\":\"c1\",\"agent_name\":\"a\\u0000b\",\"metadata\":{\"k\\u0000\":\"\\\\u0000\",\"q\":\"\\u0001\\\"\\u0000\"}}}",
                  "{\"agent_name\":\"a\xef\xbf\xbd" "b\",\"metadata\":{\"k\xef\xbf\xbd\":\"\\\\u0000\",\"q\":\"\\u0001\\\"\xef\xbf\xbd\"}}");
+
+    struct retell_event e = understood("{\"event\":\"call_ended\",\"call\":{\"call_id\":\"c1\",\"transcript\":\"User: a\\u0000b\",\"agent_id\":\"\\u0000\"}}");
+    assert_slice(e.transcript, "User: a");
+    assert_true(slice_is_absent(e.agent_id));
+    retell_event_release(&e, &heap);
 }
 
 static void a_web_call_without_numbers_and_a_withheld_caller_are_normal(void **)
