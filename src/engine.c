@@ -242,6 +242,7 @@ static void open_desks(struct engine *e)
     tenant_directory_init(&e->directory, e->shard, tenants_switched, e);
     e->pool = db_pool_open(e->shard, &(struct db_config){ .url = c->database_url, .connections = (uint32_t)c->database_connections, .pipeline_depth = db_pipeline_depth,
                                                           .queue_max = db_queue_max, .unit_timeout_ms = (uint32_t)c->database_timeout_ms, .worker = e->shared->worker });
+    if (e->shard->index == 0) tenant_loader_listen(&e->loader, e->pool);
     e->bookings = booking_desk_open(&(struct booking_desk_config){
         .shard = e->shard, .pool = e->pool, .directory = &e->directory, .calcom = calcom_config_of(e->shared), .retry_ms = (uint32_t)c->booking_retry_ms,
         .lookup_percent = (uint32_t)c->booking_lookup_percent, .attempts_max = (uint32_t)c->booking_attempts, .bookings_max = bookings_max, .claims_max = slot_claims_max,
@@ -296,6 +297,7 @@ static bool start(struct shard *s, void *context)
     webhook_door_serve(&e->door, e->server);
     atomic_store_explicit(&e->replaying, s->index == 0, memory_order_relaxed);
     atomic_store_explicit(&engines[s->index], e, memory_order_release);
+    if (s->index == 0) open_gate(e); /* answered after the first turn, so after every shard has started */
     return true;
 }
 

@@ -78,8 +78,8 @@ static int check_config(const struct config *c, int count, char **arguments)
 /* All shards listen on one port. Port 0 is chosen here, once. */
 static bool choose_port(struct engine_shared *shared)
 {
-    if (shared->address.sin_port != 0) return true;
     struct io_refusal refusal;
+    if (shared->address.sin_port != 0) return io_port_is_free(&shared->address, &refusal) || (complain(refusal.text), false);
     int fd = io_listen(&shared->address, 1, &refusal);
     if (fd < 0) return complain(refusal.text), false;
     shared->address.sin_port = htons(io_port_of(fd));
@@ -191,6 +191,7 @@ static int serve(const struct config *c, int count, char **arguments)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr); /* every thread inherits it: signals are waited for, not handled */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file limit is a full disk: the journal answers it */
     raise_file_limit();
     log_start(STDERR_FILENO, level, "ringmaster", version);
     if (!choose_port(&shared) || !recover_journal(c, &shared)) return log_stop(), 1;

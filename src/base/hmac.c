@@ -47,7 +47,8 @@ static struct contexts *contexts(void)
     *c = (struct contexts){ .digest = EVP_MD_CTX_new(), .mac = EVP_MAC_CTX_new(hmac) };
     ensure(c->digest && c->mac);
     /* The digest stays set through every later EVP_MAC_init(), which then only changes the key. */
-    OSSL_PARAM digest[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0), OSSL_PARAM_construct_end() };
+    static char hash_name[] = "SHA256"; /* not const only because the type of a parameter is not */
+    OSSL_PARAM digest[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash_name, 0), OSSL_PARAM_construct_end() };
     ensure(EVP_MAC_CTX_set_params(c->mac, digest));
     ensure(tss_set(contexts_of_ended_thread, c) == thrd_success);
     return own_contexts = c;

@@ -9,6 +9,8 @@ struct db_admin_error { char text[1024]; char sqlstate[6]; };
 
 [[nodiscard]] struct db_admin *db_admin_open(const char *url, struct db_admin_error *error); /* nullptr: *error says why, without the password */
 void db_admin_close(struct db_admin *a);
+/* The role that a connection URL names. false: it names none. */
+[[nodiscard]] bool db_user_of(const char *url, char *user, size_t room);
 
 struct db_rows; /* opaque result */
 /* $1… from texts (nullptr start: NULL). nullptr: *error. Released by db_rows_free. */

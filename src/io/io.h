@@ -85,6 +85,8 @@ static inline uint32_t io_turn(struct io *io, uint64_t until_us)
 
 /* A listening TCP socket (SO_REUSEPORT: every shard has its own on the same port) or -1 with *refusal. Port 0: any free one; io_port_of() tells. */
 [[nodiscard]] int io_listen(const struct sockaddr_in *at, uint32_t backlog, struct io_refusal *refusal);
+/* Before the shards listen, since their sockets would share a port with another process of the same user without a word. false: *refusal says who cannot have it. */
+[[nodiscard]] bool io_port_is_free(const struct sockaddr_in *at, struct io_refusal *refusal);
 [[nodiscard]] uint16_t io_port_of(int fd);
 [[nodiscard]] int io_socket(void); /* TCP, NODELAY; -1: out of descriptors */
 

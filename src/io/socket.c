@@ -32,6 +32,16 @@ int io_listen(const struct sockaddr_in *at, uint32_t backlog, struct io_refusal 
     return -1;
 }
 
+/* Without SO_REUSEPORT the kernel says whether anybody else is there. */
+bool io_port_is_free(const struct sockaddr_in *at, struct io_refusal *refusal)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_free = fd >= 0 && switch_on(fd, SOL_SOCKET, SO_REUSEADDR) && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0;
+    if (!is_free) io_refuse_listener(refusal, at, errno);
+    if (fd >= 0) io_close(fd);
+    return is_free;
+}
+
 uint16_t io_port_of(int fd)
 {
     struct sockaddr_in at = {};

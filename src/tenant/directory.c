@@ -120,15 +120,17 @@ static void load(struct tenant_loader *l)
 static void heard(void *context, struct slice payload)
 {
     (void)payload;
-    load(context);
+    struct tenant_loader *l = context;
+    if (l->shard) load(l); /* before the start: the start loads anyway */
 }
+
+void tenant_loader_listen(struct tenant_loader *l, struct db_pool *p) { db_pool_listen(p, "ringmaster_tenants", heard, l); }
 
 void tenant_loader_start(struct tenant_loader *l, struct shard *s, const struct tenant_loader_config *c)
 {
     ensure(s->index == 0);
     *l = (struct tenant_loader){ .shard = s, .pool = c->pool, .worker = c->worker, .secret = c->secret, .default_calcom_url = c->default_calcom_url, .directories = c->directories };
     l->waiter.up = database_is_up;
-    db_pool_listen(l->pool, "ringmaster_tenants", heard, l);
     load(l);
 }
 

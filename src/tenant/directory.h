@@ -51,7 +51,9 @@ struct tenant_directory {
 
 void tenant_directory_init(struct tenant_directory *d, struct shard *s, void (*switched)(void *context), void *context);
 
-/* On shard 0, when all directories are there. Loads, and again at every NOTIFY on ringmaster_tenants and after every reconnect. */
+/* On shard 0, before its pool is up: hears every NOTIFY on ringmaster_tenants, and every reconnect, from then on. */
+void tenant_loader_listen(struct tenant_loader *l, struct db_pool *p);
+/* On shard 0, when all directories are there and the database may be believed. Loads now, and again whenever something was heard. */
 struct tenant_loader_config { struct db_pool *pool; struct worker *worker; struct secret_key secret; struct slice default_calcom_url; struct tenant_directory *const *directories; };
 void tenant_loader_start(struct tenant_loader *l, struct shard *s, const struct tenant_loader_config *c);
 void tenant_loader_stop(struct tenant_loader *l);
