@@ -121,6 +121,13 @@ static void retire_if_gone(struct booking_desk *d, struct account_entry *a)
 
 void booking_tenants_switched(struct booking_desk *d) { each_entry(d, retire_if_gone); }
 
+/* Its connections hold the shard: they go with the last booking. */
+static void retire(struct booking_desk *d, struct account_entry *a)
+{
+    a->gone = true;
+    if (a->bookings == 0) close_account(d, a);
+}
+
 static void reset_breaker(struct booking_desk *d, struct account_entry *a)
 {
     (void)d;
@@ -353,6 +360,7 @@ void booking_desk_drain(struct booking_desk *d)
     timer_stop(&d->shard->timers, &d->sweep_timer);
     (void)steady_abandon(&d->sweep);
     for (struct list_node *n = list_first(&d->running); n; n = list_next(&d->running, n)) leave_if_waiting(container_of(n, struct booking, node));
+    each_entry(d, retire);
 }
 
 void booking_desk_close(struct booking_desk *d)
