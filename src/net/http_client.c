@@ -359,7 +359,7 @@ static void dial(struct http_client_connection *k)
     struct stream_security security = { 0 };
     if (c->config.origin.tls) {
         security.session = tls_open_client(c->config.tls, c->config.origin.host, c->resume);
-        security.worker = c->resume ? nullptr : c->config.worker; /* a resumed handshake is cheap enough to run here */
+        security.worker = c->config.worker;
         if (!security.session) return give_up_connecting(k, HTTP_NOT_CONNECTED);
     }
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(c->config.origin.port), .sin_addr = resolver_address(&c->resolver) };

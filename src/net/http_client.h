@@ -61,7 +61,7 @@ struct http_origin { bool tls; char host[254]; uint16_t port; char base_path[128
 struct http_client_config {
     struct http_origin origin;
     const struct tls_client_config *tls;    /* nullptr only for plain origins */
-    struct worker *worker;                  /* name resolution, full handshakes; nullptr: only numeric hosts, handshakes on the shard (tests) */
+    struct worker *worker;                  /* name resolution, handshakes; nullptr: only numeric hosts, handshakes on the shard (tests) */
     uint32_t connections_max;
     uint32_t connect_timeout_ms;            /* name + connect + handshake. Past it: HTTP_NOT_CONNECTED */
     uint32_t idle_timeout_ms;
