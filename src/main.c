@@ -204,6 +204,8 @@ static int serve(const struct config *c, int count, char **arguments)
     keep_memory();
     log_start(STDERR_FILENO, level, "ringmaster", version);
     if (!choose_port(&shared) || !recover_journal(c, &shared)) return log_stop(), 1;
+    engine_print_memory(c, stdout);
+    fflush(stdout);
     int status = run(c, &shared, &signals);
     journal_recovery_close(shared.recovery);
     log_stop();
