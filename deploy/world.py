@@ -372,22 +372,30 @@ class Simulator:
         return answer.json() if answer.body else None
 
     def bookings(self):
-        return self.control("GET", "bookings")["bookings"]
+        """As Cal.com shows them, each with the reference that the engine gave it."""
+        found = []
+        while True:
+            page = self.control("GET", f"bookings?skip={len(found)}&take=200")
+            found += [{**entry["booking"], "engineRef": entry["engineRef"]} for entry in page["bookings"]]
+            if not page["bookings"] or len(found) >= page["total"]:
+                return found
 
     def live_bookings(self):
         return [b for b in self.bookings() if b["status"] in ("accepted", "pending")]
 
-    def requests(self):
-        return self.control("GET", "requests")["requests"]
+    def requests(self, endpoint=None):
+        """What was asked of Cal.com, and what it said: the last thousand."""
+        return [r for r in self.control("GET", "requests")["requests"] if endpoint in (None, r["endpoint"])]
 
     def fault(self, fault, **rule):
+        """One rule of src/sim/faults.h: endpoint, nth, count, delay_ms, status."""
         self.control("POST", "faults", {"fault": fault, **rule})
 
     def seeded_faults(self, seed, rate, faults, **rule):
         self.control("POST", "faults", {"seed": seed, "rate": rate, "faults": faults, **rule})
 
-    def clear_faults(self):
-        self.control("DELETE", "faults")
+    def reset(self):
+        self.control("POST", "reset")
 
 
 # -- the engine ----------------------------------------------------------------------------------------------------------------------------------
@@ -405,7 +413,7 @@ class Engine:
                     "calcom_ca": w.certificates.ca, "journal_directory": w.journal, **self.settings, **more}
         return {f"RINGMASTER_{name.upper()}": str(value) for name, value in settings.items()}
 
-    def start(self, **more):
+    def start(self, until_ready=True, **more):
         w = self.world
         ready = w.directory / "ringmaster.ready"
         ready.unlink(missing_ok=True)
@@ -414,6 +422,21 @@ class Engine:
             arguments += ["--at", w.clock.text()]
         self.child = w.started(Child("ringmaster", arguments, w.directory / "ringmaster.log", environment=self.environment(**more), stop=((signal.SIGTERM, 40), (signal.SIGKILL, 5))))
         self.port = self.child.wait_ready(ready, 60)["port"]
+        if until_ready:
+            self.wait_until_ready()
+
+    def wait_until_ready(self, seconds=60):
+        """Tenants known, PostgreSQL reached, the journal of an earlier life replayed."""
+        answer = None
+
+        def is_ready():
+            nonlocal answer
+            answer = self.get("/readyz") if self.child.is_running() else None
+            return answer is None or answer.status == 200 and all(answer.json()["checks"].values())
+
+        if not wait_until(is_ready, seconds) or answer is None:
+            said = answer.body.decode() if answer else "it has ended"
+            raise Trouble(f"ringmaster is up, but not ready: {said}. Its last words:\n{self.child.last_words()}")
 
     def stop(self):
         return self.child.stop() if self.child else None

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from folders import ROOT, folders, warnings  # noqa: E402
 
 SRC = ROOT / "src"
-LINE_MAX, FUNCTION_MAX = 180, 70
+LINE_MAX, FUNCTION_MAX = 200, 70
 LONGER = ROOT / "tests" / "tidy" / "longer_functions.txt"
 
 # Whose secret a library is: header pattern → the files that may know it.
@@ -31,6 +31,8 @@ KEEPERS = {
 BANNED = "strcpy strcat sprintf vsprintf gets atoi atol atof strtok rand srand random system popen sleep usleep alloca".split()
 ALLOWED = {
     ("io/io_refusal.c", "atoi"): "reads a sysctl file of the kernel's, at start; anything else than a number is 0, as meant",
+    ("main.c", "usleep"): "the last breath before _exit(), on a thread that serves nobody: the log's writer is to see the last line",
+    ("journal/recovery.c", "strcpy"): "the length was checked in the condition above it",
 }
 
 # Kernel and network calls that belong behind the seam.
