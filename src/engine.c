@@ -127,6 +127,15 @@ static void answer_method(struct engine *e, const struct http_request *r, uint16
     (void)http_respond(e->server, r->exchange, &(struct http_response){ .status = status, .headers = &header, .header_count = 1 });
 }
 
+/* A webhook without a length has no body that could verify: say what is wrong with it. */
+static bool has_length(const struct http_request *r)
+{
+    uint32_t lengths, encodings;
+    (void)http_request_header(r, slice_of("content-length"), &lengths);
+    (void)http_request_header(r, slice_of("transfer-encoding"), &encodings);
+    return lengths + encodings > 0;
+}
+
 /* Before a body byte is read: is there such a place, and may it be asked like that? */
 static uint16_t admit(void *context, const struct http_request *r, int64_t body_bytes, uint64_t *body_bytes_max)
 {
@@ -137,6 +146,7 @@ static uint16_t admit(void *context, const struct http_request *r, int64_t body_
     if (!webhook && page_at(path) < 0) return 404;
     if (!webhook) *body_bytes_max = 0;
     bool allowed = webhook ? r->method == HTTP_POST : r->method == HTTP_GET || r->method == HTTP_HEAD;
+    if (allowed && webhook && !has_length(r)) return 411;
     if (allowed || r->method == HTTP_OPTIONS) return 0;
     answer_method(e, r, 405, webhook ? slice_of("POST, OPTIONS") : slice_of("GET, HEAD, OPTIONS"));
     return 405;
