@@ -188,7 +188,7 @@ static int list_webhooks(const struct config *c, int count, char **arguments)
     if (count != 0 || !limit) return misuse("webhooks list [--outcome filed|unrouted|quarantined|kept] [--limit N] [--json]");
     const struct slice parameters[] = { slice_from_text(outcome), slice_from_text(limit) };
     return list(c, "webhooks",
-                "SELECT source || ':' || id AS id, w.key AS workspace, provider, event, call_id, outcome, reason,"
+                "SELECT source || ':' || h.id AS id, w.key AS workspace, provider, event, call_id, outcome, reason,"
                 "       to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS received, octet_length(body) AS bytes, correlation_id"
                 "  FROM webhooks h JOIN workspaces w ON w.id = h.workspace_id"
                 "  WHERE $1::text IS NULL OR outcome = $1 ORDER BY received_at DESC, h.id DESC LIMIT $2::bigint",
