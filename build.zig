@@ -11,6 +11,10 @@ comptime {
         @compileError("Ringmaster is built with Zig " ++ zig_pinned ++ " (./run and ./test install it from PyPI: ziglang==" ++ zig_pinned ++ ")");
 }
 
+/// Named, not found out: the C library's headers then come with Zig, whether this machine has a compiler of its own or not.
+const debian: std.Target.Query = .{ .cpu_arch = @import("builtin").cpu.arch, .os_tag = .linux, .abi = .gnu, .glibc_version = .{ .major = 2, .minor = 36, .patch = 0 } };
+const multiarch = @tagName(@import("builtin").cpu.arch) ++ "-linux-gnu";
+
 /// name, what it may use (in link order), and the system libraries it brings.
 const Folder = struct { name: []const u8, uses: []const []const u8 = &.{}, system: []const []const u8 = &.{} };
 const folders = [_]Folder{
@@ -62,7 +66,7 @@ pub fn build(b: *std.Build) void {
         .bench = b.step("bench", "Build and run every program of bench/"),
         .test_programs = b.step("test-programs", "Build the unit tests and benches without running them"),
     };
-    const target = b.standardTargetOptions(.{});
+    const target = b.standardTargetOptions(.{ .default_target = debian });
     const optimize = b.standardOptimizeOption(.{});
     const sanitize = b.option(bool, "sanitize", "UBSan in our own code (default: in Debug)") orelse (optimize == .Debug);
     const options = Options{ .target = target, .optimize = optimize, .sanitize = sanitize };
@@ -114,6 +118,9 @@ fn newModule(b: *std.Build, options: Options) *std.Build.Module {
         .link_libc = true,
         .sanitize_c = if (options.sanitize) .full else .off,
     });
+    module.addAfterIncludePath(.{ .cwd_relative = "/usr/include" });
+    module.addAfterIncludePath(.{ .cwd_relative = "/usr/include/" ++ multiarch });
+    module.addLibraryPath(.{ .cwd_relative = "/usr/lib/" ++ multiarch });
     return module;
 }
 
