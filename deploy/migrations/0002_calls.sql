@@ -38,7 +38,7 @@ CREATE TABLE calls (
     transcript     text COMPRESSION lz4, -- the longest one that came
 
     -- Written by show_facts() alone.
-    outcome              text NOT NULL CHECK (outcome IN ('open', 'ended', 'ended_unknown')),
+    outcome              text NOT NULL, -- open, ended, ended_unknown
     status               text,
     direction            text,
     from_number          text,
@@ -114,14 +114,14 @@ CREATE TABLE call_events (
     call_id        text NOT NULL,
     event          text NOT NULL,
     dedupe         text NOT NULL,
-    kind           smallint NOT NULL CHECK (kind BETWEEN 0 AND 3), -- started, ended, analyzed, other
+    kind           smallint NOT NULL, -- 0 started, 1 ended, 2 analyzed, 3 other
     received_at    timestamptz NOT NULL,
     correlation_id text,
     body           text COMPRESSION lz4 NOT NULL,
     PRIMARY KEY (company_id, id),
     CONSTRAINT call_events_once UNIQUE (call_id, workspace_id, event, dedupe)
 ) WITH (toast_tuple_target = 256);
-CREATE INDEX call_events_by_time ON call_events (company_id, received_at);
+CREATE INDEX call_events_by_time ON call_events (received_at);
 SELECT confine('call_events');
 
 -- What belongs to no call of a tenant. company_id is null where none was found, and then the workspace is what may see it. The body is bytes:
@@ -192,7 +192,6 @@ CREATE FUNCTION file_call_event(p_company bigint, p_branch bigint, p_workspace b
                                 OUT is_closed boolean) LANGUAGE plpgsql AS $$
 DECLARE
     received_at constant timestamptz := instant_of(p_received_us);
-    c calls;
 BEGIN
     -- A copy that comes while the first is being filed waits here for its end.
     INSERT INTO call_events (company_id, workspace_id, call_id, event, dedupe, kind, received_at, correlation_id, body)
@@ -219,16 +218,14 @@ BEGIN
             facts_analyzed = coalesce(old.facts_analyzed, excluded.facts_analyzed),
             transcript     = CASE WHEN (octet_length(old.transcript), old.transcript COLLATE "C") >= (octet_length(excluded.transcript), excluded.transcript COLLATE "C")
                                     OR excluded.transcript IS NULL THEN old.transcript ELSE excluded.transcript END
-        RETURNING old.* INTO c;
+        RETURNING old.id, old.customer_id, old.booking::text, old.outcome <> 'open',
+                  EXISTS (SELECT FROM booking_intents i WHERE i.company_id = old.company_id AND i.call = old.id)
+        INTO call, customer, booking_facts, is_closed, has_intent;
     ELSE
-        SELECT * INTO c FROM calls o WHERE o.call_id = p_call_id AND o.workspace_id = p_workspace;
+        SELECT o.id, o.customer_id, o.booking::text, o.outcome <> 'open', EXISTS (SELECT FROM booking_intents i WHERE i.company_id = o.company_id AND i.call = o.id)
+        INTO call, customer, booking_facts, is_closed, has_intent
+        FROM calls o WHERE o.call_id = p_call_id AND o.workspace_id = p_workspace;
     END IF;
-
-    call := c.id;
-    customer := c.customer_id;
-    booking_facts := c.booking::text;
-    has_intent := EXISTS (SELECT FROM booking_intents i WHERE i.company_id = p_company AND i.call = c.id);
-    is_closed := c.outcome <> 'open';
 END $$;
 
 -- Calls without an end, across tenants: for whoever must wait for their ends after a start.

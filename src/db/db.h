@@ -52,7 +52,8 @@ struct db_unit {
 };
 
 void db_unit_begin(struct db_unit *u, struct db_tenant tenant); /* forgets earlier calls; results must have been released */
-/* Appends a call; parameters follow in the order of statements.h. Absent slices become NULL. */
+/* Appends a call; parameters follow in the order of statements.h. Absent slices become NULL. A zero byte in a text, and \u0000 in JSON, which PostgreSQL
+ * cannot hold, are stored as U+FFFD. */
 void db_unit_call(struct db_unit *u, enum db_statement statement);
 void db_add_integer(struct db_unit *u, int64_t value);
 void db_add_boolean(struct db_unit *u, bool value);
@@ -79,9 +80,11 @@ struct db_config { const char *url; uint32_t connections, pipeline_depth, queue_
 struct db_waiter { struct list_node node; void (*up)(struct db_waiter *w); };
 void db_pool_when_up(struct db_pool *p, struct db_waiter *w);
 void db_pool_forget(struct db_pool *p, struct db_waiter *w);
-/* LISTEN on one connection of this pool, again after every reconnect; `heard` also runs after a reconnect, since something may have been missed. */
+/* In the shard's start, once. LISTEN on one connection of this pool, again after every reconnect; `heard` also runs, with an empty payload, whenever listening
+ * begins: something may have been missed. */
 void db_pool_listen(struct db_pool *p, const char *channel, void (*heard)(void *context, struct slice payload), void *context);
-void db_pool_drain(struct db_pool *p);  /* holds the shard until running units have ended, then closes */
+/* An open pool holds its shard. From here on new units are DB_UNAVAILABLE; when the running ones have ended the connections close and the hold is released. */
+void db_pool_drain(struct db_pool *p);
 void db_pool_close(struct db_pool *p);  /* in finish */
 
 struct db_pool_counters { struct counter units, ok, conflicts, rejected, try_again, unavailable, busy, connects, disconnects, timeouts;

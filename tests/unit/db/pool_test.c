@@ -277,6 +277,21 @@ static void a_database_that_was_never_there_does_not_keep_a_shard_from_ending(vo
     harness_close(&lost);
 }
 
+/* The helper looks the name up; nobody listens at its address, so the pool tries again and again, and still ends when it should. */
+static void a_host_name_is_looked_up_by_the_helper(void **)
+{
+    static struct harness named;
+    struct db_config config = harness_config("postgresql://nobody@localhost:1/nothing");
+    config.worker = worker_start(&named.group);
+    assert_non_null(config.worker);
+    harness_open(&named, config, nullptr);
+    struct db_unit u = probe();
+    assert_int_equal(ask(&named, &u), DB_UNAVAILABLE);
+    db_unit_release(&u);
+    harness_close(&named);
+    worker_stop(config.worker);
+}
+
 static void a_drain_waits_for_what_runs(void **)
 {
     enum { COUNT = 100 };
@@ -314,6 +329,7 @@ int main(int, char **arguments)
         cmocka_unit_test(a_unit_that_takes_too_long_costs_its_connection_and_is_unavailable),
         cmocka_unit_test(a_database_that_is_gone_is_said_at_once_and_found_again),
         cmocka_unit_test(a_database_that_was_never_there_does_not_keep_a_shard_from_ending),
+        cmocka_unit_test(a_host_name_is_looked_up_by_the_helper),
         cmocka_unit_test(a_drain_waits_for_what_runs),
     };
     int failed = open_database(nullptr);
