@@ -25,7 +25,7 @@ static bool detect_instruction(void)
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_2);
 }
 
-[[gnu::target("sse4.2")]] static uint32_t by_instruction(uint32_t so_far, struct slice bytes)
+[[gnu::target("sse4.2,crc32")]] static uint32_t by_instruction(uint32_t so_far, struct slice bytes)
 {
     uint64_t remainder = ~so_far;
     for (; bytes.length >= 8; bytes = slice_skip(bytes, 8)) {
