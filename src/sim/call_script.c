@@ -101,17 +101,17 @@ static void add_transcript(struct json_writer *w, const struct call_script *s, u
     add_speeches(w, "transcript_with_tool_calls", s, count);
 }
 
-/* As many speeches as make a body of about the wanted size: a word costs some 52 bytes twice, a speech 120 more. */
+/* As many speeches as make a body of about the wanted size: a word costs some 60 bytes twice, a speech 120 more. */
 static uint32_t speeches_for(const struct call_script *s)
 {
     if (s->body_bytes == 0) return 4;
     struct prng dice = { s->seed };
-    uint32_t count = 0, bytes = 2'000;
+    uint32_t count = 0, bytes = 1'200;
     while (bytes < s->body_bytes && count < 4'000) {
         struct speech speech;
         say(&speech, s, count++, &dice);
         struct slice text = slice_from_text(speech.text);
-        bytes += count_words(text) * 104 + 3 * (uint32_t)text.length + 120;
+        bytes += count_words(text) * 122 + 3 * (uint32_t)text.length + 120;
     }
     return count;
 }

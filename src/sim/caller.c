@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "net/http_client.h"
 #include "retell/signature.h"
+#include "sim/branches.h"
 #include "sim/call_script.h"
 #include "sim/query.h"
 
@@ -228,23 +229,6 @@ static void slots_answered(struct http_call *h)
     plan_deliveries(c);
 }
 
-/* The event type of the branch that this number is of, from the world file. 0: none. */
-static uint64_t event_type_of_number(const struct json_value *world, struct slice number)
-{
-    struct json_iterator companies = json_each(json_get(world, "companies"));
-    const struct json_value *company, *branch, *v;
-    while (json_next(&companies, nullptr, &company)) {
-        struct json_iterator branches = json_each(json_get(company, "branches"));
-        while (json_next(&branches, nullptr, &branch)) {
-            struct json_iterator numbers = json_each(json_get(branch, "phone_numbers"));
-            int64_t id = 0;
-            while (json_next(&numbers, nullptr, &v))
-                if (slice_equal(json_text(v), number) && json_integer(json_get(branch, "calcom_event_type_id"), &id)) return (uint64_t)id;
-        }
-    }
-    return 0;
-}
-
 static uint64_t wanted_event_type(struct caller *c)
 {
     char *text = nullptr;
@@ -253,7 +237,7 @@ static uint64_t wanted_event_type(struct caller *c)
     if (file_read_whole(c->options->world_path, world_file_bytes_max, &text, &length) != IO_OK) return 0;
     struct json_error error;
     struct json_document *world = json_parse(slice_from(text, length), &c->heap, &error);
-    uint64_t id = world ? event_type_of_number(json_root(world), slice_from_text(c->options->to)) : 0;
+    uint64_t id = world ? branch_event_type(json_root(world), slice_from_text(c->options->to)) : 0;
     json_release(world, &c->heap);
     free(text);
     return id;

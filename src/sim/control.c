@@ -118,6 +118,9 @@ static void show_slots(struct control_call *c)
     uint32_t take = asked_number(c, "take", 20), count = event_type_slots(&s->world, t, range, s->shard->wall_us, nullptr, starts_us, sim_slots_max);
     json_add_integer(&c->writer, "eventTypeId", t->id);
     json_add_text(&c->writer, "timeZone", t->hosts[0]->time_zone);
+    json_add_integer(&c->writer, "lengthMinutes", t->length_minutes);
+    json_add_integer(&c->writer, "beforeBufferMinutes", t->before_buffer_minutes);
+    json_add_integer(&c->writer, "afterBufferMinutes", t->after_buffer_minutes);
     json_begin_array(&c->writer, "slots");
     for (uint32_t i = 0; i < count && i < take; i++) {
         struct wall_time w = instant_to_wall(t->hosts[0]->zone, starts_us[i]);
