@@ -16,7 +16,7 @@
 
 enum { UNDER_WAY_MAX = 256, BODY_BYTES = 2048, ROUNDS = 5 };
 
-static const struct row { uint32_t connections, depth, under_way; } rows[] = { { 1, 1, 1 }, { 1, 8, 8 }, { 1, 32, 32 }, { 3, 32, 96 }, { 3, 85, 255 } };
+static const struct row { uint32_t connections, depth, under_way; } rows[] = { { 1, 1, 1 }, { 1, 8, 8 }, { 1, 32, 32 }, { 3, 32, 96 }, { 8, 32, 256 } };
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
