@@ -16,11 +16,11 @@
     X(BOOLEAN, pin, 0, 0, 1, "pin each shard to its CPU (a machine of its own)")                                                                            \
     X(SECRET, database_url, "", 0, 0, "PostgreSQL of the runtime role, as libpq understands it")                                                            \
     X(SECRET, database_owner_url, "", 0, 0, "PostgreSQL of the owner role: migrate and provision only")                                                     \
-    X(INTEGER, database_connections, db_connections, 1, 64, "connections per shard")                                                                        \
+    X(INTEGER, database_connections, db_connections, 1, db_connections_max, "connections per shard")                                                                        \
     X(INTEGER, database_timeout_ms, db_unit_timeout_ms, 100, 600'000, "a unit of work that takes longer costs its connection")                              \
     X(TEXT, journal_directory, "journal", 0, 0, "where acknowledged webhooks are kept until PostgreSQL has them")                                           \
-    X(INTEGER, journal_segment_mib, journal_segment_bytes / (1024 * 1024), 34, 4096, "size of a journal segment")                                           \
-    X(INTEGER, journal_segments, journal_segments_max, 2, 4096, "segments per shard at most; when all are full: 503")                                       \
+    X(INTEGER, journal_segment_mib, journal_segment_bytes / (1024 * 1024), 34, 1024, "size of a journal segment")                                           \
+    X(INTEGER, journal_segments, journal_segments_max, 2, journal_segments_max, "segments per shard at most; when all are full: 503")                                       \
     X(SECRET, secret_key, "", 0, 0, "64 hex digits that API keys in the database are sealed with")                                                          \
     X(TEXT, secret_key_file, "", 0, 0, "a file with that key, instead of secret_key")                                                                       \
     X(TEXT, calcom_url, "https://api.cal.com/v2", 0, 0, "Cal.com's API for companies without a base URL of their own")                                      \
@@ -31,7 +31,7 @@
     X(INTEGER, breaker_failures, 5, 1, 1000, "failures in a row that open the circuit breaker of a credential")                                              \
     X(INTEGER, breaker_open_ms, 60'000, 10, 3'600'000, "how long an open breaker asks nothing")                                                              \
     X(INTEGER, breaker_successes, 2, 1, 100, "successes in a row that close it again")                                                                       \
-    X(INTEGER, booking_retry_ms, 1'000, 1, 60'000, "first of the waits of a booking that was not sent: 1, 2, 4 times this, then a durable job")              \
+    X(INTEGER, booking_retry_ms, 1'000, 1, 60'000, "first of the waits of a booking that was not sent: 1, 2, 4 times this; then its row waits in PostgreSQL")              \
     X(INTEGER, booking_lookup_percent, 100, 1, 1000, "scales the look-ups of an unknown outcome (0.5, 2, 5, 15, 30, 60 s)")                                  \
     X(INTEGER, booking_attempts, 3, 1, 10, "creates of one intent at most; then it is parked for people")                                                    \
     X(INTEGER, call_duration_max_s, call_duration_max_ms / 1000, 1, 86'400, "Retell's longest call")                                                         \

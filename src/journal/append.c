@@ -92,7 +92,8 @@ static bool spare_has_room(const struct journal *j, uint64_t bytes, uint32_t cou
     return s && next_census_length_max(j) + space_needed(bytes) <= room_in(s) && count <= journal_segment_records_max;
 }
 
-static void note_fullness(struct journal *j, bool full)
+/* Told when it is found out, not only at the next admission: without room there may be none, because nobody sends to an engine that is not ready. */
+void journal_note_fullness(struct journal *j, bool full)
 {
     if (full == (gauge_read(&j->counters.full) != 0)) return;
     gauge_set(&j->counters.full, full);
@@ -109,7 +110,7 @@ enum journal_admission journal_admit(struct journal *j, size_t record_bytes)
     uint64_t bytes = j->waiting_bytes + j->promised_bytes + length;
     uint32_t count = j->waiting_count + j->promised_count + 1;
     bool     admitted = j->writer != WRITER_OUT_OF_SPACE && (current_has_room(j, bytes, count) || spare_has_room(j, bytes, count));
-    note_fullness(j, !admitted);
+    journal_note_fullness(j, !admitted);
     if (!admitted) {
         counter_add(&j->counters.refused_full, 1);
         return JOURNAL_FULL;
@@ -266,6 +267,7 @@ static void batch_is_durable(struct journal *j)
 {
     count_batch(j);
     j->writer = WRITER_IDLE;
+    journal_note_fullness(j, false);
     if (!j->census_is_durable) {
         j->census_is_durable = true; /* it was in this batch or in an earlier one of this segment */
         if (j->keeper) recovery_facts_are_kept(j->recovery);
@@ -294,7 +296,7 @@ static void write_done(struct io_op *op, struct io_result result)
     ensure(j->writer == WRITER_WRITING);
     if (result.status == IO_NO_SPACE) {
         j->writer = WRITER_OUT_OF_SPACE;
-        note_fullness(j, true);
+        journal_note_fullness(j, true);
         journal_retry_later(j);
     } else if (result.status != IO_OK) {
         write_failed(j, result.status);

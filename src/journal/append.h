@@ -71,4 +71,5 @@ void segment_enter(struct journal *j, struct segment *s, enum segment_state stat
 [[nodiscard]] enum io_status supply_now(struct journal *j);
 /* Whenever something has changed: gives the worker what there is to do. */
 void supply_look(struct journal *j);
+void journal_note_fullness(struct journal *j, bool full);
 void journal_retry_later(struct journal *j); /* in a second: the write that found no room, and the supply */

@@ -64,6 +64,7 @@ static void take_result(struct journal *j)
             counter_add(s->what == SUPPLY_RENEW || s->reused ? &j->counters.segments_reused : &j->counters.segments_made, 1);
             segment_start(slot, SEGMENT_PREPARING, s->file);
             segment_enter(j, slot, SEGMENT_SPARE);
+            if (j->writer != WRITER_OUT_OF_SPACE) journal_note_fullness(j, false);
         } else {
             segment_enter(j, slot, s->what == SUPPLY_MAKE ? SEGMENT_ABSENT : SEGMENT_RETIRED);
         }

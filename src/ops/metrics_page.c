@@ -1,6 +1,7 @@
 #include "ops/metrics_page.h"
 
 #include <string.h>
+#include "base/log.h"
 #include "ops/metrics_table.h"
 
 struct page { struct metrics_writer *w; const struct ops_view *view; const char *family; };
@@ -50,6 +51,8 @@ static void write_process(struct page *p, const char *version)
     metrics_add_label(&b, "version", slice_from_text(version));
     metrics_begin_family(p->w, "ringmaster_info", "1; the version is a label.", METRIC_GAUGE);
     metrics_add_sample(p->w, buffer_slice(&b), 1);
+    metrics_begin_family(p->w, "ringmaster_log_lines_dropped_total", "Log lines that found no room. Alarm on many.", METRIC_COUNTER);
+    metrics_add_sample(p->w, slice_absent, (double)log_lines_dropped());
     metrics_begin_family(p->w, "ringmaster_shards", "Shards of this engine.", METRIC_GAUGE);
     metrics_add_sample(p->w, slice_absent, p->view->count);
 }
@@ -71,6 +74,7 @@ void metrics_page_write(struct metrics_writer *w, const struct ops_view *view, c
 void metrics_page_print_markdown(FILE *out)
 {
     fputs("| metric | type | labels (beside `shard`) | meaning |\n|---|---|---|---|\n", out);
+    COUNTER_LINE("ringmaster_log_lines_dropped_total", "", "Log lines that found no room. Alarm on many.", 0)
     METRIC_COUNTERS(COUNTER_LINE)
     METRIC_GAUGES(GAUGE_LINE)
     METRIC_HISTOGRAMS(HISTOGRAM_LINE)
