@@ -40,6 +40,8 @@
     X(INTEGER, body_timeout_ms, http_body_timeout_ms, 100, 600'000, "longest time a body may take to arrive; past it: 408")                                  \
     X(INTEGER, head_timeout_ms, http_head_timeout_ms, 100, 600'000, "longest time a head may take to arrive; past it: 408")                                  \
     X(INTEGER, connections, http_connections_max, 16, 1'000'000, "connections per shard at most")                                                            \
+    X(INTEGER, webhooks_waiting, deliveries_max, 1'024, 4'194'304, "webhooks between verification and PostgreSQL, per shard; past it: 503")                     \
+    X(INTEGER, calls, calls_max, 1'024, 4'194'304, "calls with unfinished work, per shard; past it: 503")                                                    \
     X(INTEGER, webhook_heap_mib, delivery_heap_bytes / (1024 * 1024), 16, 65'536, "memory for webhooks that wait for PostgreSQL, per shard; past it: 503")   \
     X(TEXT, tls_certificate, "", 0, 0, "certificate chain (PEM) for HTTPS; empty: plain HTTP")                                                               \
     X(TEXT, tls_key, "", 0, 0, "its private key (PEM)")                                                                                                      \

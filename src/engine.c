@@ -260,7 +260,7 @@ static void open_desks(struct engine *e)
         .lookup_percent = (uint32_t)c->booking_lookup_percent, .attempts_max = (uint32_t)c->booking_attempts, .bookings_max = bookings_max, .claims_max = slot_claims_max,
         .accounts_max = calcom_accounts_max });
     e->calls = call_desk_open(&(struct call_desk_config){
-        .shard = e->shard, .pool = e->pool, .directory = &e->directory, .bookings = e->bookings, .calls_max = calls_max, .filings_max = filings_max,
+        .shard = e->shard, .pool = e->pool, .directory = &e->directory, .bookings = e->bookings, .calls_max = (uint32_t)c->calls, .filings_max = filings_max,
         .heap_bytes = filing_heap_bytes, .longest_call_us = (uint64_t)c->call_duration_max_s * 1'000'000, .end_grace_us = (uint64_t)c->call_end_grace_s * 1'000'000 });
 }
 
@@ -305,7 +305,7 @@ static bool start(struct shard *s, void *context)
     if (!open_server(e, &refusal)) give_up(&refusal);
     webhook_door_open(&e->door, &(struct webhook_door_config){
         .shard = s, .journal = e->journal, .recovery = e->shared->recovery, .pool = e->pool, .calls = e->calls, .directory = &e->directory,
-        .heap = http_server_heap(e->server), .deliveries_max = deliveries_max, .dedupe_max = dedupe_max });
+        .heap = http_server_heap(e->server), .deliveries_max = (uint32_t)e->shared->config->webhooks_waiting, .dedupe_max = dedupe_max });
     webhook_door_serve(&e->door, e->server);
     atomic_store_explicit(&e->replaying, s->index == 0, memory_order_relaxed);
     atomic_store_explicit(&engines[s->index], e, memory_order_release);
@@ -376,8 +376,8 @@ void engine_print_memory(const struct config *c, FILE *out)
 {
     const struct { const char *what; double bytes; } rows[] = {
         { "receive buffers", (double)receive_buffers * receive_buffer_bytes },
-        { "deliveries", (double)deliveries_max * sizeof(struct delivery) },
-        { "calls", (double)calls_max * sizeof(struct call) },
+        { "deliveries", (double)c->webhooks_waiting * sizeof(struct delivery) },
+        { "calls", (double)c->calls * sizeof(struct call) },
         { "duplicates remembered", (double)dedupe_max * (sizeof(struct hash128) + 64) },
         { "bodies, at most", (double)c->webhook_heap_mib * 1024 * 1024 },
         { "facts being filed, at most", (double)filing_heap_bytes },
