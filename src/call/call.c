@@ -69,6 +69,7 @@ static uint64_t patience_us(const struct call *c)
 static void restart_deadline(struct call *c)
 {
     timer_stop(&c->desk->shard->timers, &c->timer);
+    c->time_is_up = false; /* an earlier deadline that was not acted upon is void: it was another state's */
     if (c->state != CALL_OVER) timer_start(&c->desk->shard->timers, &c->timer, c->desk->shard->now_us + patience_us(c), time_is_up);
 }
 
@@ -101,7 +102,7 @@ static struct call *create(struct call_desk *d, struct hash128 key, int64_t work
 static void forget(struct call *c)
 {
     struct call_desk *d = c->desk;
-    ensure(list_is_empty(&c->mailbox) && !c->filing && !list_node_is_linked(&c->waiting));
+    ensure(list_is_empty(&c->mailbox) && c->expected == 0 && !c->filing && !list_node_is_linked(&c->waiting));
     timer_stop(&d->shard->timers, &c->timer);
     hash_map_remove(&d->by_key, c->key);
     c->magic = 0;
@@ -119,11 +120,19 @@ static void send_off(struct call *c, struct call_mail *m, enum mail_end end)
     m->done(m, end); /* the letter is gone after this */
 }
 
+/* Not every call that has waited still needs one. */
+static void give_to_waiting(struct call_desk *d)
+{
+    while (!d->draining && d->filings.used < d->filings.capacity && !list_is_empty(&d->waiting))
+        work(container_of(list_pop_front(&d->waiting), struct call, waiting));
+}
+
 static void end_filing(struct filing *f)
 {
     struct call_desk *d = f->desk;
     struct call *c = f->call;
     if (f->mail) send_off(c, f->mail, f->leave ? MAIL_LEFT : f->kept ? MAIL_KEPT : MAIL_FILED);
+    if (f->mail && c->undecided) restart_deadline(c); /* what it waits for is known only now, and takes longer */
     db_unit_release(&f->steady.unit);
     filing_give_room_back(f);
     timer_stop(&d->shard->timers, &f->timer);
@@ -134,8 +143,7 @@ static void end_filing(struct filing *f)
     gauge_set(&d->counters.filings, d->filings.used);
     shard_release(d->shard);
 
-    struct list_node *next = d->draining ? nullptr : list_pop_front(&d->waiting);
-    if (next) work(container_of(next, struct call, waiting));
+    give_to_waiting(d);
     work(c);
 }
 
@@ -149,15 +157,20 @@ static void run_filing(struct task *t)
     }
 }
 
+/* false: the call waits in line, and is worked on again when a filing has ended. */
+static bool filing_is_free(struct call *c)
+{
+    struct call_desk *d = c->desk;
+    if (d->filings.used < d->filings.capacity) return true;
+    list_push_back(&d->waiting, &c->waiting);
+    return false;
+}
+
 static void start_filing(struct call *c, struct call_mail *m)
 {
     struct call_desk *d = c->desk;
     struct filing *f = pool_acquire(&d->filings);
-    if (!f) {
-        if (!list_node_is_linked(&c->waiting)) list_push_back(&d->waiting, &c->waiting);
-        return;
-    }
-    if (m) happen(c, filing_happening(m->event));
+    ensure(f != nullptr); /* filing_is_free() */
     f->magic = filing_magic;
     f->desk = d;
     f->call = c;
@@ -170,22 +183,31 @@ static void start_filing(struct call *c, struct call_mail *m)
     shard_make_ready(d->shard, &f->task);
 }
 
+static void open_letter(struct call *c, struct call_mail *m)
+{
+    if (!filing_is_free(c)) return;
+    happen(c, filing_happening(m->event));
+    start_filing(c, m);
+}
+
+static void act_on_deadline(struct call *c)
+{
+    bool to_be_filed = c->undecided || call_next_state(c->state, CALL_TIME_IS_UP) == CALL_LOST;
+    if (to_be_filed && !filing_is_free(c)) return; /* the time stays up */
+    happen(c, CALL_TIME_IS_UP);
+    if (to_be_filed) start_filing(c, nullptr);
+    else forget(c);
+}
+
 /* Whatever the call has to do next: a letter, a deadline, or nothing any more. */
 static void work(struct call *c)
 {
     if (c->filing || c->desk->draining || list_node_is_linked(&c->waiting)) return;
     struct list_node *first = list_first(&c->mailbox);
-    if (first) {
-        start_filing(c, container_of(first, struct call_mail, node));
-    } else if (c->time_is_up) {
-        c->time_is_up = false;
-        bool undecided = c->undecided;
-        happen(c, CALL_TIME_IS_UP);
-        if (undecided || c->state == CALL_LOST) start_filing(c, nullptr);
-        else forget(c);
-    } else if (c->state == CALL_OVER) {
-        forget(c);
-    }
+    if (first) open_letter(c, container_of(first, struct call_mail, node));
+    else if (c->expected > 0) return; /* a letter is on its way: nothing is decided without it */
+    else if (c->time_is_up) act_on_deadline(c);
+    else if (c->state == CALL_OVER) forget(c);
 }
 
 /* -- from outside -- */
@@ -194,25 +216,43 @@ bool call_admit(struct call_desk *d, struct hash128 key, int64_t workspace_id, s
 {
     ensure_on(d->shard);
     struct call *c = hash_map_find(&d->by_key, key);
-    if (c && c->mailbox.count >= call_mailbox_max) {
+    if (c && c->mailbox.count + c->expected >= call_mailbox_max) {
         counter_add(&d->counters.mailbox_full, 1);
         return false;
     }
-    if (c) return true;
-    c = create(d, key, workspace_id, call_id);
+    if (!c) {
+        c = create(d, key, workspace_id, call_id);
+        if (c) restart_deadline(c);
+    }
     if (!c) {
         counter_add(&d->counters.calls_full, 1);
         return false;
     }
-    restart_deadline(c);
+    c->expected += 1;
     return true;
+}
+
+static struct call *expecting(struct call_desk *d, struct hash128 key)
+{
+    ensure_on(d->shard);
+    struct call *c = hash_map_find(&d->by_key, key);
+    ensure_magic(c, call_magic);
+    ensure(c->expected > 0); /* admitted, once for each */
+    c->expected -= 1;
+    return c;
+}
+
+void call_dismiss(struct call_desk *d, struct hash128 key)
+{
+    struct call *c = expecting(d, key);
+    bool made_for_it = c->state == CALL_NEW && c->expected == 0 && list_is_empty(&c->mailbox) && !d->draining && !list_node_is_linked(&c->waiting);
+    if (made_for_it) forget(c);
+    else work(c);
 }
 
 void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m)
 {
-    ensure_on(d->shard);
-    struct call *c = hash_map_find(&d->by_key, key);
-    ensure_magic(c, call_magic); /* admitted */
+    struct call *c = expecting(d, key);
     m->posted_at_us = d->shard->now_us;
     list_push_back(&c->mailbox, &m->node);
     gauge_add(&d->counters.mail_waiting, 1);
@@ -300,6 +340,7 @@ void call_desk_drain(struct call_desk *d)
 static void abandon(struct call *c)
 {
     if (list_node_is_linked(&c->waiting)) list_remove(&c->desk->waiting, &c->waiting);
+    c->expected = 0; /* a journal that ended first took their letters with it, unacknowledged */
     forget(c);
 }
 

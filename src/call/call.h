@@ -63,6 +63,7 @@ struct call {
     int64_t          row, customer_id;   /* in PostgreSQL; 0: nothing is filed (yet) */
     int64_t          first_seen_at_us;   /* wall */
     struct list      mailbox;
+    uint32_t         expected;       /* letters that are admitted and not durable yet: the call stays until they come */
     struct filing   *filing;         /* nullptr: nothing is being filed */
     struct list_node waiting;        /* for a filing */
     struct timer     timer;
@@ -85,10 +86,12 @@ struct call_desk; /* opaque; one per shard */
 /* The identity of a call everywhere in this process and in the journal: workspace and Retell's id, so two workspaces never meet. Stable across runs. */
 [[nodiscard]] struct hash128 call_key(int64_t workspace_id, struct slice call_id);
 
-/* Admission, before anything is durable: room for this call and this letter. A call that is admitted stays until a letter comes or an hour has passed. false: 503. */
+/* Admission, before anything is durable: room for this call and this letter. The call stays until the letter is posted or dismissed, exactly once each,
+ * however long the disk takes. false: 503, and neither follows. */
 [[nodiscard]] bool call_admit(struct call_desk *d, struct hash128 key, int64_t workspace_id, struct slice call_id);
 /* After call_admit in the same turn or later; cannot fail. */
 void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m);
+void call_dismiss(struct call_desk *d, struct hash128 key); /* a letter that was admitted does not come after all */
 /* At start: open calls of an earlier life get their actors and their deadlines back. */
 void call_restore_start(struct call_desk *d);
 void call_desk_drain(struct call_desk *d); /* what is not filed stays in the journal; the shard is held until running statements are answered */

@@ -25,8 +25,8 @@ struct webhook_door *webhook_door_of(const struct shard *s)
 
 /* -- identity -- */
 
-/* The key of a body that names no call: its own bytes. */
-static struct hash128 key_of_body(const struct delivery *d) { return hash128_stable(slice_from(d->body.start, d->body.length)); }
+/* The key of a body that names no call: its own bytes, in its workspace, so that two workspaces that send the same nonsense do not meet. */
+static struct hash128 key_of_body(const struct delivery *d) { return call_key(d->workspace_id, slice_from(d->body.start, d->body.length)); }
 
 static struct hash128 identity_of(const struct delivery *d)
 {
@@ -185,7 +185,10 @@ static void settle(struct shard *at, struct envelope *e)
         deliver(home, d);
         return;
     }
-    if (journal_admit(home->config.journal, d->body.length) != JOURNAL_ADMITTED) return refuse(home, d, &count->full_journal);
+    if (journal_admit(home->config.journal, d->body.length) != JOURNAL_ADMITTED) {
+        if (delivery_is_understood(d)) call_dismiss(home->config.calls, d->call_key);
+        return refuse(home, d, &count->full_journal);
+    }
     append(home, d);
 }
 
