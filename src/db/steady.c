@@ -17,6 +17,13 @@ static void ask_later(struct steady_unit *u)
     timer_start(&u->shard->timers, &u->timer, u->shard->now_us + wait_ms * UINT64_C(1000), asked_after_wait);
 }
 
+static void end(struct steady_unit *u, bool given_up)
+{
+    u->running = false;
+    u->given_up = given_up;
+    u->done(u);
+}
+
 static void answered(struct db_unit *unit)
 {
     struct steady_unit *u = container_of(unit, struct steady_unit, unit);
@@ -24,15 +31,16 @@ static void answered(struct db_unit *unit)
     case DB_OK:
     case DB_CONFLICT:
     case DB_REJECTED:
-        u->running = false;
-        u->done(u);
+        end(u, false);
         return;
     case DB_UNAVAILABLE:
+        if (u->shard->stopping) return end(u, true);
         u->tries += 1;
         db_pool_when_up(u->pool, &u->waiter);
         return;
     case DB_BUSY:
     case DB_TRY_AGAIN:
+        if (u->shard->stopping) return end(u, true);
         ask_later(u);
         return;
     }
@@ -55,6 +63,7 @@ void steady_submit(struct steady_unit *u, struct shard *s, struct db_pool *p, st
     u->done = done;
     u->waiter.up = asked_when_up;
     u->tries = 0;
+    u->given_up = false;
     u->running = true;
     ask(u);
 }

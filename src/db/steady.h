@@ -4,6 +4,9 @@
  *
  *   DB_UNAVAILABLE → again when the pool is up      DB_BUSY, DB_TRY_AGAIN → again after a growing wait      anything else → done
  *
+ * Once its shard is stopping nothing is asked again: the process would wait with it for a database that may not come back. Then the unit is done without
+ * an answer: given_up, and what it asked for took effect or not.
+ *
  * Embedded in its owner; one unit at a time. `done` runs on the shard, never from inside steady_submit(). */
 #include "db/db.h"
 
@@ -18,6 +21,7 @@ struct steady_unit {
     struct timer      timer;
     uint32_t          tries;   /* that ended without an answer */
     bool              running; /* from steady_submit to done */
+    bool              given_up; /* in done: the shard stops, and PostgreSQL has said neither yes nor no */
 };
 
 void steady_submit(struct steady_unit *u, struct shard *s, struct db_pool *p, steady_unit_done *done);
