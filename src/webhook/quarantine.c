@@ -17,8 +17,8 @@ static void kept(struct steady_unit *u)
 {
     struct webhook_door *home = container_of(u, struct webhook_door, keep);
     struct delivery *d = first(home);
-    bool taken = u->unit.outcome == DB_OK;
-    if (!taken) log_event(LOG_ERROR, "quarantine_refused_by_database", log_integer("workspace", d->workspace_id), log_cstring("sqlstate", u->unit.sqlstate));
+    bool taken = !u->given_up && u->unit.outcome == DB_OK;
+    if (!taken && !u->given_up) log_event(LOG_ERROR, "quarantine_refused_by_database", log_integer("workspace", d->workspace_id), log_cstring("sqlstate", u->unit.sqlstate));
     db_unit_release(&u->unit);
     list_remove(&home->quarantine, &d->node);
     delivery_settled(d, taken ? MAIL_FILED : MAIL_LEFT);
@@ -51,6 +51,10 @@ void quarantine_put(struct webhook_door *home, struct delivery *d)
     counter_add(&home->counters.quarantined, 1);
     log_event(LOG_WARNING, "webhook_quarantined", log_integer("workspace", d->workspace_id), log_cstring("reason", retell_reading_text(d->reading)),
               log_cstring("correlation", d->correlation_id));
+    if (home->draining) {
+        delivery_settled(d, MAIL_LEFT); /* it became durable while the drain was under way: the journal keeps it */
+        return;
+    }
     list_push_back(&home->quarantine, &d->node);
     keep_first(home);
 }
