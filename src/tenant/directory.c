@@ -80,6 +80,7 @@ static void parsed(struct job *j)
     if (l->failed) {
         log_event(LOG_ERROR, "tenants_unusable", log_cstring("reason", l->error.text));
         give_up_for_now(l);
+        if (l->again) load(l); /* it has been changed since it was asked for */
         return;
     }
     l->parsed->version = ++l->version;
