@@ -56,6 +56,7 @@ static const struct branch *branch_of(const struct filing *f)
 static void answered(struct steady_unit *u)
 {
     struct filing *f = container_of(u, struct filing, steady);
+    f->leave = f->leave || u->given_up;
     shard_make_ready(f->desk->shard, &f->task);
 }
 
@@ -182,7 +183,7 @@ static void note_poison(struct filing *f)
 static void refuse(struct filing *f, const char *reason)
 {
     f->decision.wish = AFTER_CALL_IMPOSSIBLE;
-    f->decision.reason = reason;
+    f->decision.reason = f->reason = reason;
 }
 
 /* What is missing at the end of a call may come with its analysis; what is missing then is missing. */
@@ -265,15 +266,23 @@ static bool slot_is_taken(const struct filing *f)
     return f->steady.unit.outcome == DB_CONFLICT && strcmp(f->steady.unit.constraint, "busy_ranges_no_overlap") == 0;
 }
 
-static void hand_over(struct filing *f)
+/* False: there is no intent, and f->decision is what to do instead. */
+static bool hand_over(struct filing *f)
 {
     const struct db_unit *u = &f->steady.unit;
-    if (u->outcome != DB_OK || db_row_count(u, 0) != 1) {
+    if (slot_is_taken(f)) {
+        f->choice += 1;
+        decide(f);
+        return false;
+    }
+    if (u->outcome != DB_OK || db_row_count(u, 0) != 1) { /* a service or a staff member that is gone by now, or our bug: people book it */
         note_poison(f);
-        return;
+        refuse(f, "refused_by_database");
+        return false;
     }
     if (db_boolean(u, 0, 0, 2)) counter_add(&f->desk->counters.intents_written, 1);
     booking_hand_over(f->desk->config.bookings, f->call->company_id, db_integer(u, 0, 0, 0));
+    return true;
 }
 
 static void refuse_operation(struct filing *f)
@@ -348,6 +357,7 @@ enum flow_status filing_run(struct filing *f)
             close_call(f);
             AWAIT(f, FILING_CALL_CLOSED, !f->steady.running);
         }
+        if (!f->leave && f->steady.unit.outcome != DB_OK) note_poison(f);
         return FLOW_DONE;
     }
 
@@ -366,15 +376,12 @@ enum flow_status filing_run(struct filing *f)
             while (f->decision.wish == AFTER_CALL_BOOK) {
                 write_intent(f);
                 AWAIT(f, FILING_INTENT_WRITTEN, !f->steady.running);
-                if (f->leave) return FLOW_DONE;
-                if (!slot_is_taken(f)) { hand_over(f); return FLOW_DONE; }
-                f->choice += 1;
-                decide(f);
+                if (f->leave || hand_over(f)) return FLOW_DONE;
             }
             if (f->decision.wish != AFTER_CALL_IMPOSSIBLE) return FLOW_DONE;
             refuse_operation(f);
             AWAIT(f, FILING_OPERATION_REFUSED, !f->steady.running);
-            return FLOW_DONE;
+            if (f->leave || f->steady.unit.outcome == DB_OK) return FLOW_DONE;
         }
         note_poison(f);
         keep(f, slice_of("quarantined"), slice_of("refused_by_database"));
