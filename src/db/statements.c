@@ -37,17 +37,18 @@ static const struct db_statement_definition definitions[DB_STATEMENT_COUNT] = {
 
     [DB_DUE_INTENTS] = { "DUE_INTENTS", "ii", "iiit", "SELECT company, intent, calcom_event_type, state FROM due_intents($1, $2)" },
 
-    [DB_LOAD_INTENT] = { "LOAD_INTENT", "ii", "tiiittiitiiittiiiii",
+    [DB_LOAD_INTENT] = { "LOAD_INTENT", "ii", "tiiittiitiiittiiiiit",
         "SELECT state, branch_id, call, customer_id, operation_key, reference, service_id, staff_id, calendar, calcom_event_type_id,"
         "       us_of(starts_at), us_of(ends_at), attendee::text, payload, attempts::bigint, us_of(created_at), us_of(first_sent_at),"
-        "       us_of(busy_from), us_of(busy_until)"
+        "       us_of(busy_from), us_of(busy_until), reason"
         "  FROM booking_intents WHERE company_id = $1 AND id = $2" },
 
-    [DB_SEND_INTENT] = { "SEND_INTENT", "iii", "i",
+    [DB_SEND_INTENT] = { "SEND_INTENT", "iiii", "i",
         "UPDATE booking_intents SET"
         "    attempts = attempts + CASE WHEN last_sent_at = instant_of($3) AND state = 'sending' THEN 0 ELSE 1 END,"
         "    state = 'sending', first_sent_at = coalesce(first_sent_at, instant_of($3)), last_sent_at = instant_of($3), updated_at = instant_of($3)"
         "  WHERE company_id = $1 AND id = $2 AND " UNFINISHED
+        "    AND (attempts = $4 OR last_sent_at = instant_of($3) AND state = 'sending')"
         "  RETURNING attempts::bigint" },
 
     [DB_DELAY_INTENT] = { "DELAY_INTENT", "iittiti", "",

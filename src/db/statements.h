@@ -40,10 +40,11 @@
     /* DUE_INTENTS (i now, i limit) → i company, i intent, i calcom_event_type, t state: unfinished ones whose next_attempt_at has come, oldest first (definer). */ \
     X(DUE_INTENTS)                                                                                                                         \
     /* LOAD_INTENT (i company, i intent) → t state, i branch, i call, i customer, t operation_key, t reference, i service, i staff, t calendar, i calcom_event_type, \
-     *   i starts_at, i ends_at, t attendee, t payload, i attempts, i created_at, i first_sent_at or NULL, i busy_from, i busy_until */                          \
+     *   i starts_at, i ends_at, t attendee, t payload, i attempts, i created_at, i first_sent_at or NULL, i busy_from, i busy_until,                            \
+     *   t why it is parked, or NULL */                                                                                                    \
     X(LOAD_INTENT)                                                                                                                         \
-    /* SEND_INTENT (i company, i intent, i now) → i attempts: state 'sending', attempts + 1, counted once per instant: durable before each create  \
-     *   leaves. No row: the intent is finished, and nothing may leave. */                                                                 \
+    /* SEND_INTENT (i company, i intent, i now, i attempts known of) → i attempts: state 'sending', attempts + 1, counted once per instant: durable before each   \
+     *   create leaves. No row: the intent is finished, or somebody else has sent meanwhile, and nothing may leave. */                     \
     X(SEND_INTENT)                                                                                                                         \
     /* DELAY_INTENT (i company, i intent, t state 'written' or 'unknown', t step, i next_attempt_at, t error, i now) → nothing. A finished intent stays as it is. */ \
     X(DELAY_INTENT)                                                                                                                        \

@@ -406,16 +406,29 @@ static void add_two(struct db_unit *u, enum db_statement s, int64_t intent)
     db_add_integer(u, intent);
 }
 
-static int64_t send_intent(int64_t intent, int64_t now_us)
+static int64_t send_knowing(int64_t intent, int64_t now_us, int64_t attempts_known_of)
 {
     struct db_unit u;
     add_two(&u, DB_SEND_INTENT, intent);
     db_add_integer(&u, now_us);
+    db_add_integer(&u, attempts_known_of);
     run(&u);
     int64_t attempts = db_row_count(&u, 0) ? db_integer(&u, 0, 0, 0) : -1;
     db_unit_release(&u);
     return attempts;
 }
+
+static int64_t attempts_of(int64_t intent)
+{
+    struct db_unit u;
+    add_two(&u, DB_LOAD_INTENT, intent);
+    run(&u);
+    int64_t attempts = db_integer(&u, 0, 0, 14);
+    db_unit_release(&u);
+    return attempts;
+}
+
+static int64_t send_intent(int64_t intent, int64_t now_us) { return send_knowing(intent, now_us, attempts_of(intent)); }
 
 static struct db_unit booking(int64_t intent, const char *uid, const char *status)
 {
@@ -468,6 +481,15 @@ static void each_create_is_counted_before_it_leaves_and_once(void **)
     assert_int_equal(db_integer(&u, 0, 0, 18), nine_us + 30 * minute_us);
     assert_true(db_is_null(&u, 0, 0, 6));
     db_unit_release(&u);
+}
+
+static void of_two_who_would_send_the_same_intent_only_one_may(void **)
+{
+    int64_t intent = write_intent(wanted("op_two", "two", 0, 30)).id;
+    assert_int_equal(send_knowing(intent, nine_us + 1, 0), 1);
+    assert_int_equal(send_knowing(intent, nine_us + 2, 0), -1); /* read the row before the other one sent */
+    assert_int_equal(send_knowing(intent, nine_us + 1, 0), 1);  /* the first one's answer was lost */
+    assert_int_equal(attempts_of(intent), 1);
 }
 
 static void a_booking_is_kept_once_and_nothing_is_sent_after_it(void **)
@@ -643,6 +665,7 @@ int main(int, char **arguments)
         cmocka_unit_test(back_to_back_and_other_calendars_and_companies_do_not_conflict),
         cmocka_unit_test(of_many_overlapping_intents_at_once_exactly_one_is_accepted),
         cmocka_unit_test(each_create_is_counted_before_it_leaves_and_once),
+        cmocka_unit_test(of_two_who_would_send_the_same_intent_only_one_may),
         cmocka_unit_test(a_booking_is_kept_once_and_nothing_is_sent_after_it),
         cmocka_unit_test(a_pending_booking_becomes_accepted_and_not_pending_again),
         cmocka_unit_test(one_booking_belongs_to_one_intent_and_one_intent_to_one_booking),
