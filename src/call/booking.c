@@ -13,6 +13,7 @@ enum { LOOKUPS_FULL = 6, LOOKUPS_SHORT = 2 /* after a definite-looking no, which
 constexpr int64_t second_us = 1'000'000, minute_us = 60 * second_us;
 constexpr int64_t unauthorized_patience_us = 120 * minute_us; /* a key that is refused for so long will not come back by itself */
 constexpr int64_t reconcile_after_start_us = 24 * 60 * minute_us;
+constexpr int64_t unknown_patience_us = 10 * minute_us;       /* so long, what may be at Cal.com and cannot be looked up is the engine's affair; then people are told */
 
 #define BOOKING_NAME(name) [BOOKING_##name] = #name,
 const char *booking_step_name(enum booking_step s)
@@ -26,7 +27,15 @@ const char *booking_step_name(enum booking_step s)
 
 static void plan_refuse(struct booking *b, const char *reason) { b->plan = PLAN_REFUSE; b->reason = reason; }
 
-/* The older an intent, the less often it is tried: half its age, between 5 s and 5 min. No later than its start: then people must know. */
+static void plan_park(struct booking *b, const char *reason)
+{
+    b->unknown = true;
+    b->plan = PLAN_PARK;
+    b->reason = reason;
+}
+
+/* The older an intent, the less often it is tried: half its age, between 5 s and 5 min. No later than its start: then people must know. They must know
+ * sooner of one that may be at Cal.com and that nobody gets to see. */
 static void plan_delay(struct booking *b, const char *reason, uint64_t retry_at_us)
 {
     const struct shard *s = b->desk->shard;
@@ -38,6 +47,7 @@ static void plan_delay(struct booking *b, const char *reason, uint64_t retry_at_
     b->reason = reason;
     b->next_attempt_at_us = s->wall_us + wait_us;
     if (!b->unknown && b->next_attempt_at_us >= b->starts_at_us) plan_refuse(b, reason);
+    if (b->unknown && s->wall_us - b->created_at_us > unknown_patience_us) plan_park(b, reason);
 }
 
 static void look_up_next(struct booking *b, uint32_t lookups, enum booking_plan if_absent, const char *reason)
@@ -53,8 +63,8 @@ static void look_up_next(struct booking *b, uint32_t lookups, enum booking_plan 
 /* An outcome that cannot be known from the answer: the whole schedule; then the same bytes again, as often as is allowed. */
 static void look_up_whole(struct booking *b, const char *reason)
 {
-    bool may_repeat = b->attempts < b->desk->config.attempts_max;
-    look_up_next(b, LOOKUPS_FULL, may_repeat ? PLAN_TRY : PLAN_PARK, reason);
+    bool may_repeat = b->attempts < b->desk->config.attempts_max && !b->parked;
+    look_up_next(b, b->parked ? LOOKUPS_SHORT : LOOKUPS_FULL, may_repeat ? PLAN_TRY : PLAN_PARK, reason);
 }
 
 /* -- the intent's row -- */
@@ -98,6 +108,7 @@ static void read_row(struct booking *b)
     b->created_at_us = db_integer(u, 0, 0, 15);
     b->busy_from_us = db_integer(u, 0, 0, 17);
     b->busy_until_us = db_integer(u, 0, 0, 18);
+    b->parked = !db_is_null(u, 0, 0, 19);
     struct hash128 tenant = hash128_stable(slice_from(&b->company_id, sizeof b->company_id));
     b->calendar = hash128_mix(tenant, hash128_stable(db_text(u, 0, 0, 8)));
 }
@@ -129,7 +140,12 @@ static struct calcom_find wanted_of(const struct booking *b)
 
 /* -- starts: each leaves an operation running that wakes the flow -- */
 
-static void statement_answered(struct steady_unit *u) { booking_wake(container_of(u, struct booking, steady)); }
+static void statement_answered(struct steady_unit *u)
+{
+    struct booking *b = container_of(u, struct booking, steady);
+    if (u->given_up) b->plan = PLAN_LEAVE;
+    booking_wake(b);
+}
 
 static void calcom_answered(struct calcom_op *op)
 {
@@ -198,11 +214,13 @@ static void list_slots(struct booking *b)
 /* Durable before the first byte leaves: whoever finds the row in state 'sending' knows that something may be there. */
 static void record_send(struct booking *b)
 {
-    db_add_integer(statement(b, DB_SEND_INTENT), b->desk->shard->wall_us);
+    struct db_unit *u = statement(b, DB_SEND_INTENT);
+    db_add_integer(u, b->desk->shard->wall_us);
+    db_add_integer(u, b->attempts);
     ask_statement(b);
 }
 
-/* False: the row was settled by somebody else, or cannot be written: nothing may be sent. */
+/* False: the row was settled or sent by somebody else, or cannot be written: nothing may be sent. */
 static bool send_is_recorded(struct booking *b)
 {
     const struct db_unit *u = &b->steady.unit;
@@ -242,11 +260,12 @@ static void take_found(struct booking *b, const struct calcom_booking *found, bo
     b->plan = PLAN_BOOK;
 }
 
-/* The earliest live one counts; further ones of the same reference are doubles (B12). */
+/* The earliest live one counts; further ones of the same reference are doubles (B12). One that is ours and not as we asked for it is there all the same:
+ * another create would be a second booking, so it is for people (B8). */
 static void judge_found(struct booking *b)
 {
     struct calcom_find wanted = wanted_of(b);
-    bool dead = false;
+    bool dead = false, differs = false;
     b->doubles_left = 0;
     for (uint32_t n = 0; n < b->op.booking_count; n++) {
         enum calcom_verdict verdict = calcom_verify(&b->op.bookings[n], &wanted);
@@ -254,8 +273,12 @@ static void judge_found(struct booking *b)
         if (live && b->plan != PLAN_BOOK) take_found(b, &b->op.bookings[n], verdict == CALCOM_OURS_PENDING);
         else if (live) memcpy(b->doubles[b->doubles_left++], b->op.bookings[n].uid, sizeof b->doubles[0]);
         dead = dead || verdict == CALCOM_DEAD;
+        differs = differs || verdict == CALCOM_DIFFERS;
     }
-    if (b->plan != PLAN_BOOK && dead) {
+    if (b->plan == PLAN_BOOK) return;
+    if (differs) {
+        plan_park(b, "answer_differs");
+    } else if (dead) {
         b->unknown = false;
         plan_refuse(b, "cancelled_at_calcom");
     }
@@ -273,7 +296,7 @@ static void judge_lookup(struct booking *b)
 {
     if (b->op.outcome == CALCOM_OK) {
         judge_found(b);
-        if (b->plan != PLAN_BOOK && b->plan != PLAN_REFUSE) judge_absent(b);
+        if (b->plan == PLAN_TRY) judge_absent(b);
         return;
     }
     b->lookup_failures += 1; /* B7: a failed look-up says nothing */
@@ -322,7 +345,7 @@ static void judge_answer(struct booking *b)
     case CALCOM_OURS:         take_found(b, &b->op.bookings[0], false); return;
     case CALCOM_OURS_PENDING: take_found(b, &b->op.bookings[0], true); return;
     case CALCOM_DEAD:         plan_refuse(b, "cancelled_at_calcom"); return;
-    case CALCOM_DIFFERS:      look_up_next(b, LOOKUPS_SHORT, PLAN_PARK, "answer_differs"); return;
+    case CALCOM_DIFFERS:      plan_park(b, "answer_differs"); return;
     case CALCOM_FOREIGN:
         counter_add(&b->desk->counters.foreign_answers, 1);
         look_up_next(b, LOOKUPS_SHORT, PLAN_REFUSE, "answered_with_foreign_booking");
@@ -365,7 +388,8 @@ static void judge_unknown(struct booking *b)
 
 static void judge_create(struct booking *b)
 {
-    b->maybe_sent = b->maybe_sent || (b->op.outcome != CALCOM_NOT_SENT && b->op.outcome != CALCOM_THROTTLED);
+    bool not_done = b->op.outcome == CALCOM_NOT_SENT || b->op.outcome == CALCOM_THROTTLED || b->op.outcome == CALCOM_UNAUTHORIZED;
+    b->maybe_sent = b->maybe_sent || !not_done;
     switch (b->op.outcome) {
     case CALCOM_OK:           judge_answer(b); return;
     case CALCOM_REFUSED:      judge_refusal(b); return;
@@ -383,9 +407,31 @@ static void judge_create(struct booking *b)
 static void cancel_next_double(struct booking *b)
 {
     b->doubles_left -= 1;
-    counter_add(&b->desk->counters.doubles_cancelled, 1);
     b->asked_at_us = b->desk->shard->now_us;
     calcom_cancel_booking(b->account, &b->op, slice_from_text(b->doubles[b->doubles_left]), slice_of("duplicate of the same request"), calcom_answered);
+}
+
+/* A double that is still there is looked for and cancelled again, so the row stays unknown. One that Cal.com does not let us cancel is for the log and the
+ * people who read it: the booking itself stands. */
+static void judge_cancelled(struct booking *b)
+{
+    switch (b->op.outcome) {
+    case CALCOM_OK:
+    case CALCOM_NOT_FOUND:
+        counter_add(&b->desk->counters.doubles_cancelled, 1);
+        return;
+    case CALCOM_REFUSED:
+        log_event(LOG_ERROR, "booking_double_remains", log_integer("company", b->company_id), log_integer("intent", b->intent_id), log_cstring("provider_says", b->op.message));
+        return;
+    case CALCOM_NOT_SENT:
+    case CALCOM_THROTTLED:
+    case CALCOM_UNAUTHORIZED:
+    case CALCOM_UNKNOWN:
+        b->unknown = true;
+        plan_delay(b, "double_not_cancelled", b->op.retry_at_us);
+        return;
+    }
+    ensure(false);
 }
 
 static void save_booked(struct booking *b)
@@ -421,11 +467,14 @@ static void save_delayed(struct booking *b)
     counter_add(&b->desk->counters.delayed, 1);
 }
 
+/* People are told once; after that it is only looked at again. */
 static void save_parked(struct booking *b)
 {
+    b->next_attempt_at_us = b->desk->shard->wall_us + 5 * minute_us;
+    if (b->parked) return save_delayed(b);
     struct db_unit *u = statement(b, DB_PARK_INTENT);
     db_add_text(u, slice_from_text(b->reason));
-    db_add_integer(u, b->desk->shard->wall_us + 5 * minute_us);
+    db_add_integer(u, b->next_attempt_at_us);
     db_add_integer(u, b->desk->shard->wall_us);
     counter_add(&b->desk->counters.parked, 1);
 }
@@ -446,13 +495,17 @@ static void save_outcome(struct booking *b)
     ask_statement(b);
 }
 
-/* A conflict here means that this Cal.com booking is already filed under another intent: people have to see it. */
-static void check_outcome_saved(const struct booking *b)
+/* False: PostgreSQL took something else to be true (a conflict: this Cal.com booking is filed under another intent). Then people have to see it, and
+ * the row must not come back at every sweep: it is parked. */
+static bool outcome_is_saved(struct booking *b)
 {
     const struct db_unit *u = &b->steady.unit;
-    if (b->plan == PLAN_LEAVE || u->outcome == DB_OK) return;
+    if (b->plan == PLAN_LEAVE || u->outcome == DB_OK) return true;
     log_event(LOG_ERROR, "booking_outcome_not_saved", log_integer("company", b->company_id), log_integer("intent", b->intent_id), log_cstring("constraint", u->constraint),
               log_cstring("sqlstate", u->sqlstate));
+    if (b->plan == PLAN_PARK || b->plan == PLAN_REFUSE) return true; /* nothing is left to try */
+    plan_park(b, "outcome_not_saved");
+    return false;
 }
 
 static enum flow_status finish(struct booking *b)
@@ -492,6 +545,7 @@ enum flow_status booking_run(struct booking *b)
         while (b->plan == PLAN_BOOK && b->doubles_left > 0) {
             cancel_next_double(b);
             AWAIT(b, BOOKING_DOUBLE_CANCELLED, !b->op.running);
+            judge_cancelled(b);
         }
         if (b->plan != PLAN_TRY) break;
 
@@ -500,6 +554,7 @@ enum flow_status booking_run(struct booking *b)
             AWAIT(b, BOOKING_SLOTS_LISTED, !b->op.running);
             judge_slots(b);
         }
+        if (b->plan == PLAN_TRY && b->desk->draining) b->plan = PLAN_LEAVE; /* nothing is sent that was not sent before: the row says all */
         if (b->plan == PLAN_TRY) {
             record_send(b);
             AWAIT(b, BOOKING_SEND_RECORDED, !b->steady.running);
@@ -516,9 +571,10 @@ enum flow_status booking_run(struct booking *b)
     }
     if (b->plan == PLAN_LEAVE) return finish(b);
 
-    save_outcome(b);
-    AWAIT(b, BOOKING_OUTCOME_SAVED, !b->steady.running);
-    check_outcome_saved(b);
+    do {
+        save_outcome(b);
+        AWAIT(b, BOOKING_OUTCOME_SAVED, !b->steady.running);
+    } while (!outcome_is_saved(b));
     return finish(b);
 
     FLOW_END(b);
