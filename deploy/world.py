@@ -384,8 +384,11 @@ class Simulator:
         return [b for b in self.bookings() if b["status"] in ("accepted", "pending")]
 
     def requests(self, endpoint=None):
-        """What was asked of Cal.com, and what it said: the last thousand."""
-        return [r for r in self.control("GET", "requests")["requests"] if endpoint in (None, r["endpoint"])]
+        """What was asked of Cal.com, and what it said, oldest first."""
+        found = []
+        while page := self.control("GET", f"requests?after={found[-1]['number'] if found else 0}&take=1000")["requests"]:
+            found += page
+        return [r for r in found if endpoint in (None, r["endpoint"])]
 
     def fault(self, fault, **rule):
         """One rule of src/sim/faults.h: endpoint, nth, count, delay_ms, status."""
@@ -427,16 +430,21 @@ class Engine:
 
     def wait_until_ready(self, seconds=60):
         """Tenants known, PostgreSQL reached, the journal of an earlier life replayed."""
-        answer = None
+        said = ""
 
         def is_ready():
-            nonlocal answer
-            answer = self.get("/readyz") if self.child.is_running() else None
-            return answer is None or answer.status == 200 and all(answer.json()["checks"].values())
+            nonlocal said
+            with contextlib.suppress(OSError):
+                answer = self.get("/readyz")
+                said = f"is up, but not ready: {answer.body.decode()}"
+                return answer.status == 200 and all(answer.json()["checks"].values())
+            return False
 
-        if not wait_until(is_ready, seconds) or answer is None:
-            said = answer.body.decode() if answer else "it has ended"
-            raise Trouble(f"ringmaster is up, but not ready: {said}. Its last words:\n{self.child.last_words()}")
+        if wait_until(lambda: is_ready() or not self.child.is_running(), seconds) and self.child.is_running():
+            return
+        if not self.child.is_running():
+            said = f"ended with status {self.child.process.returncode}"
+        raise Trouble(f"ringmaster {said}. Its last words:\n{self.child.last_words()}")
 
     def stop(self):
         return self.child.stop() if self.child else None
