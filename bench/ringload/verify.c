@@ -256,6 +256,7 @@ static void judge_reference(struct verify_result *v, const struct reference *r)
         return;
     }
     v->calcom_doubled += r->live > 1;
+    if (!r->of_this_run) return; /* the simulator may have been reset since */
     switch (r->state) {
     case INTENT_BOOKED:
     case INTENT_PENDING:
