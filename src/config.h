@@ -11,6 +11,7 @@
 /* kind, name, default, least, most, what it is for. SECRET is a text that is never shown. */
 #define SETTINGS(X)                                                                                                                                          \
     X(TEXT, listen, "127.0.0.1:8080", 0, 0, "IPv4 address and port of the HTTP server; port 0 takes any free one")                                          \
+    X(TEXT, url, "http://127.0.0.1:8080", 0, 0, "where the running engine is reached, for commands that ask it")                                             \
     X(TEXT, ready_file, "", 0, 0, "written as JSON once the engine serves: {\"port\":…,\"pid\":…}")                                                         \
     X(INTEGER, shards, 0, 0, 64, "threads with a ring each; 0: one per CPU")                                                                                \
     X(BOOLEAN, pin, 0, 0, 1, "pin each shard to its CPU (a machine of its own)")                                                                            \

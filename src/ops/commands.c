@@ -2,41 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/hmac.h"
 #include "base/json.h"
 #include "db/admin.h"
 #include "io/file.h"
+#include "ops/command_line.h"
 #include "ops/table.h"
+#include "ops/webhook_replay.h"
 #include "tenant/provision.h"
 
 enum { WORLD_BYTES_MAX = 16 * 1024 * 1024, KEY_FILE_BYTES_MAX = 4096, ERROR_BYTES_MAX = 64 * 1024 };
-
-static int complain(const char *command, const char *why)
-{
-    fprintf(stderr, "ringmaster %s: %s\n", command, why);
-    return 1;
-}
-
-static int misuse(const char *usage)
-{
-    fprintf(stderr, "usage: ringmaster %s\n", usage);
-    return 2;
-}
-
-/* Takes `--name` (with its value) out of the arguments. */
-static bool take_flag(int *count, char **arguments, const char *name, const char **value)
-{
-    for (int n = 0; n < *count; n++) {
-        if (strcmp(arguments[n], name) != 0) continue;
-        int taken = value ? 2 : 1;
-        if (n + taken > *count) return false;
-        if (value) *value = arguments[n + 1];
-        memmove(arguments + n, arguments + n + taken, (size_t)(*count - n - taken) * sizeof *arguments);
-        *count -= taken;
-        return true;
-    }
-    return false;
-}
 
 bool command_secret_key(const struct config *c, struct secret_key *key)
 {
@@ -57,15 +33,6 @@ bool command_secret_key(const struct config *c, struct secret_key *key)
     return good;
 }
 
-static struct db_admin *open_as_owner(const struct config *c, const char *command)
-{
-    struct db_admin_error error;
-    if (!*c->database_owner_url) return complain(command, "database_owner_url is not set"), nullptr;
-    struct db_admin *a = db_admin_open(c->database_owner_url, &error);
-    if (!a) complain(command, error.text);
-    return a;
-}
-
 /* -- migrate -- */
 
 static void say_applied(void *context, const char *name)
@@ -80,13 +47,13 @@ int command_migrate(const struct config *c, int count, char **arguments)
     char role[128];
     unsigned applied = 0;
     struct db_admin_error error;
-    if (count > 0) return misuse("migrate");
-    if (!db_user_of(c->database_url, role, sizeof role)) return complain("migrate", "database_url: must name the runtime role, which is given its rights here");
-    struct db_admin *a = open_as_owner(c, "migrate");
+    if (count > 0) return command_misused("migrate");
+    if (!db_user_of(c->database_url, role, sizeof role)) return command_failed("migrate", "database_url: must name the runtime role, which is given its rights here");
+    struct db_admin *a = command_open_as_owner(c, "migrate");
     if (!a) return 1;
     bool done = db_migrate(a, role, say_applied, &applied, &error);
     db_admin_close(a);
-    if (!done) return complain("migrate", error.text);
+    if (!done) return command_failed("migrate", error.text);
     printf("the schema is current (%u applied)\n", applied);
     return 0;
 }
@@ -103,7 +70,7 @@ static int provision_world(const struct config *c, const struct json_value *worl
 {
     struct secret_key key;
     if (!command_secret_key(c, &key)) return 1;
-    struct db_admin *a = open_as_owner(c, "provision");
+    struct db_admin *a = command_open_as_owner(c, "provision");
     if (!a) return 1;
     static char memory[ERROR_BYTES_MAX];
     struct buffer error = buffer_over(memory, sizeof memory - 1);
@@ -111,18 +78,18 @@ static int provision_world(const struct config *c, const struct json_value *worl
     bool done = provision(a, world, &key, dry_run, say_line, nullptr, &report, &error);
     db_admin_close(a);
     memory[error.length] = 0;
-    if (!done) return complain("provision", memory);
+    if (!done) return command_failed("provision", memory);
     printf("%u added, %u changed, %u unchanged%s\n", report.added, report.changed, report.unchanged, dry_run ? " (dry run: nothing was written)" : "");
     return 0;
 }
 
 int command_provision(const struct config *c, int count, char **arguments)
 {
-    bool dry_run = take_flag(&count, arguments, "--dry-run", nullptr);
-    if (count != 1) return misuse("provision FILE [--dry-run]");
+    bool dry_run = take_flag(&count, arguments, "--dry-run");
+    if (count != 1) return command_misused("provision FILE [--dry-run]");
     char *text;
     size_t bytes;
-    if (file_read_whole(arguments[0], WORLD_BYTES_MAX, &text, &bytes) != IO_OK) return complain("provision", "the file cannot be read");
+    if (file_read_whole(arguments[0], WORLD_BYTES_MAX, &text, &bytes) != IO_OK) return command_failed("provision", "the file cannot be read");
     struct heap heap;
     struct json_error why;
     heap_init(&heap, (uint64_t)WORLD_BYTES_MAX * 32);
@@ -142,32 +109,33 @@ int command_provision(const struct config *c, int count, char **arguments)
 static int list(const struct config *c, const char *command, const char *sql, const struct slice *parameters, uint32_t parameter_count, bool json)
 {
     struct db_admin_error error;
-    struct db_admin *a = open_as_owner(c, command);
+    struct db_admin *a = command_open_as_owner(c, command);
     if (!a) return 1;
     struct db_rows *rows = db_admin_query(a, sql, parameters, parameter_count, &error);
     if (rows) (json ? table_print_json : table_print)(rows);
     if (rows) db_rows_free(rows);
     db_admin_close(a);
-    return rows ? 0 : complain(command, error.text);
+    return rows ? 0 : command_failed(command, error.text);
 }
 
-static const char *limit_of(int *count, char **arguments)
+enum { LIMIT_MAX = 10'000 };
+static const char limit_default[] = "20";
+
+/* The flags that lists have in common, taken out. false: one of them is wrong. */
+struct list_flags { const char *limit, *company; bool json; };
+static bool take_list_flags(int *count, char **arguments, struct list_flags *f)
 {
-    const char *limit = "20";
     uint64_t number;
-    (void)take_flag(count, arguments, "--limit", &limit);
-    return slice_to_u64(slice_from_text(limit), 10'000, &number) ? limit : nullptr;
+    *f = (struct list_flags){ .limit = limit_default, .json = take_flag(count, arguments, "--json") };
+    return take_value(count, arguments, "--limit", &f->limit) && take_value(count, arguments, "--company", &f->company) &&
+           slice_to_u64(slice_from_text(f->limit), LIMIT_MAX, &number);
 }
 
 int command_calls(const struct config *c, int count, char **arguments)
 {
-    static const char usage[] = "calls recent [--company KEY] [--limit N] [--json]";
-    const char *company = nullptr;
-    bool json = take_flag(&count, arguments, "--json", nullptr);
-    (void)take_flag(&count, arguments, "--company", &company);
-    const char *limit = limit_of(&count, arguments);
-    if (count != 1 || strcmp(arguments[0], "recent") != 0 || !limit) return misuse(usage);
-    const struct slice parameters[] = { slice_from_text(company), slice_from_text(limit) };
+    struct list_flags f;
+    if (!take_list_flags(&count, arguments, &f) || count != 1 || strcmp(arguments[0], "recent") != 0) return command_misused("calls recent [--company KEY] [--limit N] [--json]");
+    const struct slice parameters[] = { slice_from_text(f.company), slice_from_text(f.limit) };
     return list(c, "calls",
                 "SELECT m.key AS company, c.call_id, c.outcome, c.status, to_char(c.first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS first_seen,"
                 "       c.duration_ms / 1000 AS seconds, i.state AS booking, i.reason, to_char(i.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI\"Z\"') AS starts,"
@@ -176,29 +144,85 @@ int command_calls(const struct config *c, int count, char **arguments)
                 "  LEFT JOIN booking_intents i ON i.company_id = c.company_id AND i.call = c.id"
                 "  LEFT JOIN appointments a ON a.company_id = i.company_id AND a.intent_id = i.id"
                 "  WHERE $1::text IS NULL OR m.key = $1 ORDER BY c.first_seen_at DESC, c.id DESC LIMIT $2::bigint",
-                parameters, 2, json);
+                parameters, 2, f.json);
 }
+
+/* -- webhooks -- */
 
 static int list_webhooks(const struct config *c, int count, char **arguments)
 {
+    struct list_flags f;
     const char *outcome = nullptr;
-    bool json = take_flag(&count, arguments, "--json", nullptr);
-    (void)take_flag(&count, arguments, "--outcome", &outcome);
-    const char *limit = limit_of(&count, arguments);
-    if (count != 0 || !limit) return misuse("webhooks list [--outcome filed|unrouted|quarantined|kept] [--limit N] [--json]");
-    const struct slice parameters[] = { slice_from_text(outcome), slice_from_text(limit) };
+    bool good = take_list_flags(&count, arguments, &f) && take_value(&count, arguments, "--outcome", &outcome);
+    if (!good || count != 0) return command_misused("webhooks list [--outcome filed|unrouted|quarantined|kept|replayed] [--company KEY] [--limit N] [--json]");
+    const struct slice parameters[] = { slice_from_text(outcome), slice_from_text(f.company), slice_from_text(f.limit) };
     return list(c, "webhooks",
-                "SELECT source || ':' || h.id AS id, w.key AS workspace, provider, event, call_id, outcome, reason,"
+                "SELECT source || ':' || h.id AS id, w.key AS workspace, m.key AS company, provider, event, call_id, outcome, reason,"
                 "       to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS received, octet_length(body) AS bytes, correlation_id"
-                "  FROM webhooks h JOIN workspaces w ON w.id = h.workspace_id"
-                "  WHERE $1::text IS NULL OR outcome = $1 ORDER BY received_at DESC, h.id DESC LIMIT $2::bigint",
-                parameters, 2, json);
+                "  FROM webhooks h JOIN workspaces w ON w.id = h.workspace_id LEFT JOIN companies m ON m.id = h.company_id"
+                "  WHERE ($1::text IS NULL OR outcome = $1) AND ($2::text IS NULL OR m.key = $2) ORDER BY received_at DESC, h.id DESC LIMIT $3::bigint",
+                parameters, 3, f.json);
 }
 
 int command_webhooks(const struct config *c, int count, char **arguments)
 {
-    static const char usage[] = "webhooks list [--outcome O] [--limit N] [--json] | replay ID... | retry-failed";
-    if (count < 1) return misuse(usage);
-    if (strcmp(arguments[0], "list") == 0) return list_webhooks(c, count - 1, arguments + 1);
-    return misuse(usage);
+    if (count >= 1 && strcmp(arguments[0], "list") == 0) return list_webhooks(c, count - 1, arguments + 1);
+    if (count >= 2 && strcmp(arguments[0], "replay") == 0) return webhooks_replay(c, count - 1, arguments + 1);
+    if (count == 1 && strcmp(arguments[0], "retry-failed") == 0) return webhooks_retry_failed(c);
+    return command_misused("webhooks list [--outcome O] [--company KEY] [--limit N] [--json] | replay ID... | retry-failed");
+}
+
+/* -- jobs -- */
+
+static int list_jobs(const struct config *c, int count, char **arguments)
+{
+    struct list_flags f;
+    const char *kind = nullptr;
+    bool good = take_list_flags(&count, arguments, &f) && take_value(&count, arguments, "--kind", &kind);
+    if (!good || count != 0) return command_misused("jobs list [--kind callback|reconcile] [--company KEY] [--limit N] [--json]");
+    const struct slice parameters[] = { slice_from_text(kind), slice_from_text(f.company), slice_from_text(f.limit) };
+    return list(c, "jobs",
+                "SELECT j.id, m.key AS company, b.key AS branch, j.kind, j.state, j.reason, to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI\"Z\"') AS since,"
+                "       coalesce(i.attendee ->> 'name', k.name) AS customer, k.phone, to_char(i.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI\"Z\"') AS wanted, c.call_id"
+                "  FROM jobs j JOIN companies m ON m.id = j.company_id"
+                "  LEFT JOIN branches b ON b.company_id = j.company_id AND b.id = j.branch_id"
+                "  LEFT JOIN calls c ON c.company_id = j.company_id AND c.id = j.call"
+                "  LEFT JOIN customers k ON k.company_id = j.company_id AND k.id = j.customer_id"
+                "  LEFT JOIN booking_intents i ON i.company_id = j.company_id AND i.id = j.intent_id"
+                "  WHERE j.state <> 'done' AND ($1::text IS NULL OR j.kind = $1) AND ($2::text IS NULL OR m.key = $2)"
+                "  ORDER BY j.due_at, j.id LIMIT $3::bigint",
+                parameters, 3, f.json);
+}
+
+/* Only what people do themselves: a reconciliation ends when the engine has found out what became of the booking. */
+static int finish_callback(struct db_admin *a, struct slice id)
+{
+    char memory[32];
+    struct buffer now = buffer_over(memory, sizeof memory);
+    struct db_admin_error error;
+    buffer_print(&now, "%lld", (long long)clock_wall_us());
+    const struct slice parameters[] = { id, buffer_slice(&now) };
+    struct db_rows *rows = db_admin_query(a,
+        "WITH finished AS (UPDATE jobs SET state = 'done', finished_at = instant_of($2::bigint) WHERE id = $1::bigint AND kind = 'callback' AND state <> 'done' RETURNING *)"
+        "  SELECT audit(company_id, 'operator', 'callback_done', 'job/' || id, '{}', finished_at) FROM finished", parameters, 2, &error);
+    if (!rows) return command_failed("jobs", error.text);
+    bool finished = db_rows_count(rows) == 1;
+    db_rows_free(rows);
+    if (!finished) return command_failed("jobs", "there is no open callback of that id");
+    printf("callback " SLICE_FORMAT " is done\n", slice_print(id));
+    return 0;
+}
+
+int command_jobs(const struct config *c, int count, char **arguments)
+{
+    uint64_t id;
+    if (count >= 1 && strcmp(arguments[0], "list") == 0) return list_jobs(c, count - 1, arguments + 1);
+    if (count != 2 || strcmp(arguments[0], "done") != 0 || !slice_to_u64(slice_from_text(arguments[1]), INT64_MAX, &id))
+        return command_misused("jobs list [--kind callback|reconcile] [--company KEY] [--limit N] [--json] | done ID");
+    if (!command_start_clock(c, "jobs")) return 1;
+    struct db_admin *a = command_open_as_owner(c, "jobs");
+    if (!a) return 1;
+    int status = finish_callback(a, slice_from_text(arguments[1]));
+    db_admin_close(a);
+    return status;
 }

@@ -5,9 +5,10 @@
 
 int command_migrate(const struct config *c, int count, char **arguments);
 int command_provision(const struct config *c, int count, char **arguments); /* FILE [--dry-run] */
-int command_doctor(const struct config *c, int count, char **arguments);    /* [--json]: role, schema, gaps of every tenant, Cal.com credentials and event types */
+int command_doctor(const struct config *c, int count, char **arguments);    /* [--offline] [--json]: role, schema, gaps of every tenant, what is left undone, Cal.com */
 int command_calls(const struct config *c, int count, char **arguments);     /* recent [--company KEY] [--limit N] [--json] */
-int command_webhooks(const struct config *c, int count, char **arguments);  /* list [--outcome O] [--limit N] [--json] | replay ID… | retry-failed */
+int command_webhooks(const struct config *c, int count, char **arguments);  /* list [--outcome O] [--company KEY] [--limit N] [--json] | replay ID… | retry-failed */
+int command_jobs(const struct config *c, int count, char **arguments);      /* list [--kind K] [--company KEY] [--limit N] [--json] | done ID */
 
 /* The key that API keys are sealed with: secret_key, or the content of secret_key_file. false: a sentence on stderr. */
 struct secret_key;
