@@ -26,7 +26,7 @@ say_first_time() { [ -d "$root/.zig-cache" ] || say "setup: building for the fir
 # What people run: zig-out/bin.
 build_release() {
   say_first_time
-  zig_build "$root/zig-out" -Doptimize=ReleaseFast "-Dcpu=$(release_cpu)"
+  zig_build "$root/zig-out" -Doptimize=ReleaseFast "-Dtarget=$(uname -m)-linux-gnu.2.36" "-Dcpu=$(release_cpu)"
 }
 
 # What tests run: every check on, and not over what people run.
