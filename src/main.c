@@ -76,11 +76,23 @@ static int check_config(const struct config *c, int count, char **arguments)
 
 /* -- serve -- */
 
+/* After a kill -9 the kernel takes some milliseconds to tear a ring down, and its listening socket with it: whoever restarts us at once meets our own ghost. */
+static bool port_is_free(const struct sockaddr_in *address)
+{
+    enum { PATIENCE_MS = 3'000, STEP_MS = 20 };
+    struct io_refusal refusal;
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += STEP_MS) {
+        if (io_port_is_free(address, &refusal)) return true;
+        usleep(STEP_MS * 1'000);
+    }
+    return complain(refusal.text), false;
+}
+
 /* All shards listen on one port. Port 0 is chosen here, once. */
 static bool choose_port(struct engine_shared *shared)
 {
     struct io_refusal refusal;
-    if (shared->address.sin_port != 0) return io_port_is_free(&shared->address, &refusal) || (complain(refusal.text), false);
+    if (shared->address.sin_port != 0) return port_is_free(&shared->address);
     int fd = io_listen(&shared->address, 1, &refusal);
     if (fd < 0) return complain(refusal.text), false;
     shared->address.sin_port = htons(io_port_of(fd));

@@ -2,7 +2,9 @@
  * leaves when the bytes are durable. Replayed records of an earlier life come the same way, without an answer. */
 #include "webhook/door.h"
 
+#include <endian.h>
 #include "base/buffer.h"
+#include "base/hmac.h"
 
 static struct webhook_door *doors[SHARD_COUNT_MAX];
 
@@ -37,7 +39,8 @@ static struct hash128 identity_of(const struct delivery *d)
 static void print_correlation_id(struct delivery *d)
 {
     struct buffer out = buffer_over(d->correlation_id, sizeof d->correlation_id);
-    buffer_print(&out, "%016llx%016llx", (unsigned long long)d->call_key.high, (unsigned long long)d->call_key.low);
+    const uint64_t key[2] = { htobe64(d->call_key.high), htobe64(d->call_key.low) };
+    hex_print(&out, (const uint8_t *)key, sizeof key);
 }
 
 static void identify(struct delivery *d)
