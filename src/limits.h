@@ -164,6 +164,7 @@ constexpr uint32_t sim_reservations_max = 4096;    /* live at once. Past it: 503
 constexpr uint32_t sim_subscriptions_max = 64;
 constexpr uint32_t sim_deliveries_max = 512;       /* webhooks under way. Past it: lost, as at Cal.com, and counted */
 constexpr uint32_t sim_exchanges_max = 4096;       /* requests without an answer yet; faults hold answers back. Past it: 503 */
+constexpr uint32_t sim_control_connections_max = 256; /* tests and people */
 constexpr uint32_t sim_fault_rules_max = 64;
 constexpr uint32_t sim_request_log_max = 16 * 1024; /* the last ones stay; older ones are counted */
 constexpr uint32_t sim_calendar_busy_max = 8192;   /* busy stretches of one host in one question. Past it: the host counts as busy */

@@ -52,6 +52,21 @@ struct sim_request {
 
 struct sim_answer { uint16_t status; const char *content_type; struct buffer body; };
 
+struct simulator_config {
+    struct slice   world;                  /* the world file's text */
+    uint64_t       seed;
+    uint16_t       calcom_port, control_port; /* 0: any free one */
+    const struct tls_server_config *tls;   /* nullptr: plain */
+    const struct tls_client_config *subscriber_trust;
+    struct worker *worker;
+};
+struct simulator_error { char text[512]; };
+
+/* In the shard's start. false: *error; close it all the same. */
+[[nodiscard]] bool simulator_open(struct simulator *s, struct shard *shard, const struct simulator_config *config, struct simulator_error *error);
+void simulator_stop(struct simulator *s);  /* in stop: what is held back is broken, then everything closes */
+void simulator_close(struct simulator *s); /* in finish */
+
 /* calcom_api.c */
 [[nodiscard]] bool calcom_api_open(struct simulator *s, const struct http_server_config *config, struct io_refusal *refusal);
 void calcom_api_drop_all(struct simulator *s); /* at the end: what is held back will not be answered */

@@ -26,7 +26,7 @@ static int refuse_usage(const char *command, const char *why)
 /* -- serve -- */
 
 struct serve_options {
-    const char *world_path, *tls_cert, *tls_key, *ready_path;
+    const char *world_path, *tls_cert, *tls_key, *subscriber_ca, *ready_path;
     uint64_t    calcom_port, control_port, seed;
     int64_t     at_us;
     bool        plain;
@@ -34,76 +34,28 @@ struct serve_options {
 
 struct serving {
     const struct serve_options *options;
-    struct slice                world_text;
-    struct tls_server_config   *tls;
+    struct simulator_config     config;
     struct simulator            simulator;
 };
-
-static bool open_doors(struct serving *v, struct io_refusal *refusal)
-{
-    struct http_server_config calcom = http_server_config_default(), control = calcom;
-    calcom.address.sin_port = htons((uint16_t)v->options->calcom_port);
-    calcom.tls = v->tls;
-    calcom.worker = v->simulator.worker;
-    calcom.heap_bytes = control.heap_bytes = sim_heap_bytes;
-    control.address.sin_port = htons((uint16_t)v->options->control_port);
-    control.connections_max = 256;
-    if (!calcom_api_open(&v->simulator, &calcom, refusal)) return false;
-    if (control_open(&v->simulator, &control, refusal)) return true;
-    http_server_drain(v->simulator.calcom);
-    return false;
-}
 
 static bool serve_start(struct shard *s, void *context)
 {
     struct serving *v = context;
-    struct simulator *sim = &v->simulator;
-    struct sim_world_error error;
-    struct io_refusal refusal;
-    s->resident = sim;
-    sim->magic = SIMULATOR_MAGIC;
-    sim->shard = s;
-    sim->scratch = malloc(sim_answer_bytes_max);
-    ensure(sim->scratch);
-    request_log_init(&sim->log);
-    webhooks_open(sim);
-    if (!world_load(&sim->world, v->world_text, v->options->seed, &error)) {
-        fprintf(stderr, "ringsim serve: %s: %s\n", v->options->world_path, error.text);
-        return false;
-    }
-    if (!open_doors(v, &refusal)) {
-        fprintf(stderr, "ringsim serve: %s\n", refusal.text);
-        return false;
-    }
-    return true;
+    struct simulator_error error;
+    s->resident = &v->simulator;
+    if (simulator_open(&v->simulator, s, &v->config, &error)) return true;
+    fprintf(stderr, "ringsim serve: %s: %s\n", v->options->world_path, error.text);
+    return false;
 }
 
-static void serve_stop(struct shard *s)
-{
-    struct simulator *sim = s->resident;
-    sim->stopping = true;
-    door_stop(&sim->door);
-    calcom_api_drop_all(sim);
-    webhooks_close(sim);
-    http_server_abort(sim->calcom);
-    http_server_abort(sim->control);
-}
-
-static void serve_finish(struct shard *s)
-{
-    struct simulator *sim = s->resident;
-    if (sim->calcom) http_server_close(sim->calcom);
-    if (sim->control) http_server_close(sim->control);
-    world_close(&sim->world);
-    request_log_deinit(&sim->log);
-    free(sim->scratch);
-}
+static void serve_stop(struct shard *s) { simulator_stop(s->resident); }
+static void serve_finish(struct shard *s) { simulator_close(s->resident); }
 
 static void say_ready(const struct serving *v)
 {
     char line[256];
     snprintf(line, sizeof line, "{\"calcom_url\":\"%s://localhost:%u/v2\",\"calcom_port\":%u,\"control_url\":\"http://127.0.0.1:%u\",\"control_port\":%u}\n",
-             v->tls ? "https" : "http", http_server_port(v->simulator.calcom), http_server_port(v->simulator.calcom), http_server_port(v->simulator.control),
+             v->config.tls ? "https" : "http", http_server_port(v->simulator.calcom), http_server_port(v->simulator.calcom), http_server_port(v->simulator.control),
              http_server_port(v->simulator.control));
     fputs(line, stdout);
     fflush(stdout);
@@ -124,8 +76,8 @@ static int run_serving(struct serving *v)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    v->simulator.worker = worker_start(&group);
-    ensure(v->simulator.worker);
+    v->config.worker = worker_start(&group);
+    ensure(v->config.worker);
     bool started = shard_group_start(&group, 1, &config, &refusal);
     if (started) {
         say_ready(v);
@@ -135,7 +87,7 @@ static int run_serving(struct serving *v)
     } else if (refusal.text[0]) {
         fprintf(stderr, "ringsim serve: %s\n", refusal.text);
     }
-    worker_stop(v->simulator.worker);
+    worker_stop(v->config.worker);
     return started ? 0 : 1;
 }
 
@@ -146,10 +98,14 @@ static int serve_world(struct serving *v)
     size_t length = 0;
     struct tls_error error;
     if (file_read_whole(o->world_path, world_file_bytes_max, &text, &length) != IO_OK) return refuse_usage("serve", "--world: cannot read that file");
-    v->world_text = slice_from(text, length);
-    v->tls = o->plain ? nullptr : tls_server_config_open(o->tls_cert, o->tls_key, &error);
-    int status = o->plain || v->tls ? run_serving(v) : refuse_usage("serve", error.text);
-    if (v->tls) tls_server_config_close(v->tls);
+    struct tls_server_config *tls = o->plain ? nullptr : tls_server_config_open(o->tls_cert, o->tls_key, &error);
+    struct tls_client_config *trust = o->subscriber_ca && (tls || o->plain) ? tls_client_config_open(o->subscriber_ca, &error) : nullptr;
+    bool ready = (tls || o->plain) && (trust || !o->subscriber_ca);
+    v->config = (struct simulator_config){ .world = slice_from(text, length), .seed = o->seed, .calcom_port = (uint16_t)o->calcom_port,
+                                           .control_port = (uint16_t)o->control_port, .tls = tls, .subscriber_trust = trust };
+    int status = ready ? run_serving(v) : refuse_usage("serve", error.text);
+    if (trust) tls_client_config_close(trust);
+    if (tls) tls_server_config_close(tls);
     free(text);
     return status;
 }
@@ -163,6 +119,7 @@ static int serve(int argc, char **argv)
         { "world", FLAG_TEXT, &o.world_path, "the world file; its section \"calcom\" is what this Cal.com holds" },
         { "tls-cert", FLAG_TEXT, &o.tls_cert, "PEM certificate chain" },
         { "tls-key", FLAG_TEXT, &o.tls_key, "PEM key" },
+        { "subscriber-ca", FLAG_TEXT, &o.subscriber_ca, "PEM bundle to trust for https webhook subscribers (none: they are not reached)" },
         { "plain", FLAG_YES, &o.plain, "no TLS" },
         { "calcom-port", FLAG_NUMBER, &o.calcom_port, "0, the default: any free one" },
         { "control-port", FLAG_NUMBER, &o.control_port, "0, the default: any free one" },

@@ -163,9 +163,11 @@ static void one_value_that_is_no_text_empties_all_metadata(void **state)
 static void metadata_over_its_limits_is_refused(void **state)
 {
     char body[1024];
-    snprintf(body, sizeof body, "{\"start\":\"2025-10-20T08:00:00Z\",\"eventTypeId\":10,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"},\"metadata\":{\"%041d\":\"x\"}}", 0);
+    snprintf(body, sizeof body,
+             "{\"start\":\"2025-10-20T08:00:00Z\",\"eventTypeId\":10,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"},\"metadata\":{\"%041d\":\"x\"}}", 0);
     assert_false(decide_body(*state, body, "2025-10-20T06:00:00Z").read);
-    snprintf(body, sizeof body, "{\"start\":\"2025-10-20T08:00:00Z\",\"eventTypeId\":10,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"},\"metadata\":{\"k\":\"%0501d\"}}", 0);
+    snprintf(body, sizeof body,
+             "{\"start\":\"2025-10-20T08:00:00Z\",\"eventTypeId\":10,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"},\"metadata\":{\"k\":\"%0501d\"}}", 0);
     assert_false(decide_body(*state, body, "2025-10-20T06:00:00Z").read);
 }
 
