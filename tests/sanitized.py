@@ -6,7 +6,7 @@ import os
 import pathlib
 import subprocess
 
-from folders import ROOT, warnings, with_all_used
+from folders import ROOT, folders, warnings, with_all_used
 
 CLANG = "clang-19"
 KINDS = {
@@ -55,23 +55,29 @@ def objects(sources, kind):
         return list(pool.map(lambda source: _compile(source, kind), sources))
 
 
+def _archive(folder, kind):
+    """A folder is one static library here, too: a test may put a played part in the place of one that it then does not link."""
+    members = objects(folder.sources, kind)
+    output = ROOT / ".zig-cache" / "sanitized" / kind / f"lib{folder.name}.a"
+    if not output.exists() or any(m.stat().st_mtime > output.stat().st_mtime for m in members):
+        output.unlink(missing_ok=True)
+        subprocess.run(["ar", "rcs", output, *members], check=True)
+    return output
+
+
 def folders_of(source):
-    """The folders that a program's includes name, with all that those use."""
-    names = set()
-    for line in pathlib.Path(source).read_text().splitlines():
-        if line.startswith('#include "'):
-            path = line.split('"')[1]
-            if path.startswith("tests/"):
-                names |= {folder.name for folder in folders_of(ROOT / path)}
-            elif "/" in path:
-                names.add(path.split("/")[0])
-    return with_all_used(names)
+    """The folders that a program's includes name, with all that those use. A unit test is linked with the folder that it tests, as build.zig does."""
+    source = pathlib.Path(source)
+    if source.is_relative_to(ROOT / "tests" / "unit"):
+        return with_all_used([source.parent.name])
+    named = {line.split('"')[1].split("/")[0] for line in source.read_text().splitlines() if line.startswith('#include "')}
+    return with_all_used(named & folders().keys())
 
 
 def program(source, kind, extra_flags=(), extra_libraries=()):
     """Builds one program from one file and the folders it needs; its path."""
     used = folders_of(source)
-    inputs = objects([source, *(s for folder in used for s in folder.sources)], kind)
+    inputs = [*objects([source], kind), *(_archive(folder, kind) for folder in used)]
     libraries = [f"-l{name}" for folder in used for name in folder.system]
     output = inputs[0].with_suffix("")
     if not output.exists() or any(i.stat().st_mtime > output.stat().st_mtime for i in inputs):
