@@ -385,11 +385,16 @@ static void run_flows(void)
     }
 }
 
-static void end_life(void)
+static void drain(void)
 {
     shard.stopping = true;
     booking_desk_drain(desk);
     run_flows();
+}
+
+static void end_life(void)
+{
+    drain();
     assert_int_equal(shard.holds, 0);
     booking_desk_close(desk);
     desk = nullptr;
@@ -654,6 +659,17 @@ static void what_can_never_be_looked_up_is_not_kept_from_people(void **)
     assert_true(shard.wall_us < wall_start_us + 20 * minute_us);
 }
 
+static void what_people_were_told_of_is_never_created_again(void **)
+{
+    CREATES(CREATE_UNSAID);
+    for (size_t n = 0; n < SCRIPT; n++) script.finds[n] = ANSWER_LOST;
+    while (!row.reconcile) attempt_when_due();
+    memset(script.finds, ANSWER_TRUE, sizeof script.finds);
+    for (int n = 0; n < 5; n++) attempt_when_due();
+    assert_int_equal(row.attempts, 1);
+    assert_string_equal(row.state, "unknown");
+}
+
 static void what_was_sent_under_a_credential_that_is_gone_is_not_kept_from_people(void **)
 {
     strcpy(row.state, "sending");
@@ -803,8 +819,10 @@ static void a_drain_does_not_wait_for_a_database_that_is_gone(void **)
     booking_hand_over(desk, company_id, intent_id);
     play_until('c');
     database_is_up = false;
-    end_life(); /* run_flows() fails when it does not end */
+    drain(); /* run_flows() fails when it does not end */
     expect("sending", "", "sc");
+    assert_int_equal(counter_read(&booking_desk_counters(desk)->parked), 0); /* no answer is no refusal */
+    booking_desk_close(desk);
     open_desk();
     attempt();
     expect("booked", "", "scf");
@@ -942,6 +960,7 @@ int main(void)
         TEST(a_failed_look_up_is_no_absence),
         TEST(look_ups_that_keep_failing_are_put_off_and_begin_anew),
         TEST(what_can_never_be_looked_up_is_not_kept_from_people),
+        TEST(what_people_were_told_of_is_never_created_again),
         TEST(what_was_sent_under_a_credential_that_is_gone_is_not_kept_from_people),
         TEST(an_interrupted_send_is_looked_for_first),
         TEST(what_was_not_sent_is_tried_three_times_more_and_then_put_off),
