@@ -66,7 +66,9 @@ static void say_request(int fd, uint16_t port, const char *method, const char *p
 static void say_create(int fd, const char *start, const char *reference)
 {
     char body[512];
-    snprintf(body, sizeof body, "{\"start\":\"%s\",\"eventTypeId\":10,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"},\"metadata\":{\"engineRef\":\"%s\"}}", start, reference);
+    snprintf(body, sizeof body,
+             "{\"start\":\"%s\",\"eventTypeId\":10,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"},\"metadata\":{\"engineRef\":\"%s\"}}",
+             start, reference);
     say_request(fd, http_server_port(simulator.calcom), "POST", "/v2/bookings", BOOKINGS_HEADERS, body);
 }
 
