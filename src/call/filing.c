@@ -97,7 +97,7 @@ static void keep_unrouted(struct filing *f)
     bool chat = f->mail->event->kind == RETELL_CHAT;
     counter_add(chat ? &f->desk->counters.kept : &f->desk->counters.unrouted, 1);
     if (!chat)
-        log_event(LOG_WARNING, "unknown_number", log_integer("workspace", f->call->workspace_id), log_text("call", call_id_of(f)), log_text("event", f->mail->event->name),
+        log_event(LOG_WARNING, "unknown_number", log_integer("workspace", f->call->workspace_id), log_text("call", call_id_of(f)), log_text("webhook", f->mail->event->name),
                   log_cstring("number", f->called.text[0] ? "not_provisioned" : "missing"));
     keep(f, chat ? slice_of("kept") : slice_of("unrouted"), chat ? slice_of("chat") : slice_of("unknown_number"));
 }

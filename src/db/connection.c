@@ -57,7 +57,7 @@ static void report(const struct connection *c, const char *reason)
     if (c->pool->draining || (c->failures & (c->failures - 1)) != 0) return;
     struct slice text = slice_from_text(reason);
     struct slice line = slice_split(&text, '\n');
-    log_event(LOG_WARNING, "db.connection_lost", log_integer("connection", c->index), log_integer("attempts", c->failures), log_text("reason", line));
+    log_event(LOG_WARNING, "database_connection_lost", log_integer("connection", c->index), log_integer("attempts", c->failures), log_text("reason", line));
 }
 
 /* From any state that has a PGconn, or none yet. */
@@ -107,7 +107,7 @@ static void opening_took_too_long(struct timer *t)
 /* Warnings of the server. Their texts may hold data, so the log gets the five letters alone. */
 static void take_warning(void *, const PGresult *result)
 {
-    log_event(LOG_DEBUG, "db.warning", log_cstring("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)));
+    log_event(LOG_DEBUG, "database_warning", log_cstring("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)));
 }
 
 static void connect_start(struct connection *c)
@@ -213,7 +213,7 @@ static void become_ready(struct connection *c)
 {
     timer_stop(&shard_of(c)->timers, &c->timer);
     c->state = CONNECTION_READY;
-    if (c->failures > 0) log_event(LOG_INFO, "db.connected", log_integer("connection", c->index), log_integer("attempts", c->failures));
+    if (c->failures > 0) log_event(LOG_INFO, "database_connected", log_integer("connection", c->index), log_integer("attempts", c->failures));
     c->failures = 0;
     pool_connection_is_up(c);
 }
@@ -263,7 +263,7 @@ static void take_error(struct connection *c, struct db_unit *u, const PGresult *
     snprintf(u->constraint, sizeof u->constraint, "%s", constraint ? constraint : "");
     if (meaning.outcome != DB_REJECTED) return;
     const char *statement = u->results_seen == 0 ? "tenant" : db_statement_definition(u->calls[u->results_seen - 1].statement)->name;
-    log_event(LOG_ERROR, "db.rejected", log_cstring("statement", statement), log_cstring("sqlstate", u->sqlstate), log_cstring("constraint", u->constraint),
+    log_event(LOG_ERROR, "database_rejected", log_cstring("statement", statement), log_cstring("sqlstate", u->sqlstate), log_cstring("constraint", u->constraint),
               log_integer("company", u->tenant.company_id));
 }
 
