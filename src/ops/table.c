@@ -1,50 +1,67 @@
 #include "ops/table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include "base/json.h"
+#include "base/text.h"
 
 enum { COLUMNS_MAX = 16, WIDTH_MAX = 60, JSON_ROW_BYTES_MAX = 1024 * 1024 };
+
+/* In characters, so that umlauts do not bend the columns. What is no UTF-8 counts byte by byte. */
+uint32_t table_width(struct slice text)
+{
+    uint32_t width = 0;
+    for (; text.length > 0; width++) {
+        size_t bytes = utf8_character_bytes(text);
+        text = slice_skip(text, bytes ? bytes : 1);
+    }
+    return width;
+}
+
+struct slice table_cut(struct slice text, uint32_t width_max)
+{
+    struct slice rest = text;
+    for (uint32_t width = 0; width < width_max && rest.length > 0; width++) {
+        size_t bytes = utf8_character_bytes(rest);
+        rest = slice_skip(rest, bytes ? bytes : 1);
+    }
+    return slice_take(text, text.length - rest.length);
+}
 
 static struct slice cell(const struct db_rows *r, uint32_t row, uint32_t column)
 {
     struct slice text = db_rows_text(r, row, column);
-    return slice_take(slice_is_absent(text) ? slice_of("-") : text, WIDTH_MAX);
+    return table_cut(slice_is_absent(text) ? slice_of("-") : text, WIDTH_MAX);
 }
 
-/* In characters, so that umlauts do not bend the columns. */
-static int width_of(struct slice text)
+static uint32_t column_width(const struct db_rows *r, uint32_t column)
 {
-    int width = 0;
-    for (size_t n = 0; n < text.length; n++) width += (text.start[n] & 0xc0) != 0x80;
-    return width;
-}
-
-static int column_width(const struct db_rows *r, uint32_t column)
-{
-    int widest = width_of(slice_from_text(db_rows_column_name(r, column)));
+    uint32_t widest = table_width(slice_from_text(db_rows_column_name(r, column)));
     for (uint32_t row = 0; row < db_rows_count(r); row++) {
-        int width = width_of(cell(r, row, column));
+        uint32_t width = table_width(cell(r, row, column));
         if (width > widest) widest = width;
     }
     return widest;
 }
 
-static void print_cell(struct slice text, int width, bool last)
+/* Names and ids come from outside: none of them may steer the terminal, or begin a line. */
+void table_print_cell(FILE *out, struct slice text, uint32_t width, bool last)
 {
-    printf(SLICE_FORMAT, slice_print(text));
-    if (last) putchar('\n');
-    else printf("%*s", width - width_of(text) + 2, "");
+    for (size_t n = 0; n < text.length; n++) {
+        uint8_t byte = (uint8_t)text.start[n];
+        fputc(byte < ' ' || byte == 0x7f ? '?' : byte, out);
+    }
+    if (last) fputc('\n', out);
+    else fprintf(out, "%*s", (int)(width - table_width(text) + 2), "");
 }
 
 void table_print(const struct db_rows *r)
 {
     uint32_t columns = db_rows_columns(r) < COLUMNS_MAX ? db_rows_columns(r) : COLUMNS_MAX;
-    int widths[COLUMNS_MAX];
+    uint32_t widths[COLUMNS_MAX];
     for (uint32_t c = 0; c < columns; c++) widths[c] = column_width(r, c);
-    for (uint32_t c = 0; c < columns; c++) print_cell(slice_from_text(db_rows_column_name(r, c)), widths[c], c + 1 == columns);
+    for (uint32_t c = 0; c < columns; c++) table_print_cell(stdout, slice_from_text(db_rows_column_name(r, c)), widths[c], c + 1 == columns);
     for (uint32_t row = 0; row < db_rows_count(r); row++)
-        for (uint32_t c = 0; c < columns; c++) print_cell(cell(r, row, c), widths[c], c + 1 == columns);
+        for (uint32_t c = 0; c < columns; c++) table_print_cell(stdout, cell(r, row, c), widths[c], c + 1 == columns);
 }
 
 static void print_json_row(const struct db_rows *r, uint32_t row, char *memory)
