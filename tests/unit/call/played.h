@@ -184,12 +184,17 @@ static void answer_statements(void)
 
 [[maybe_unused]] static bool is_busy(void) { return !list_is_empty(&shard.ready) || !list_is_empty(&asked) || (database_is_up && !list_is_empty(&waiters)); }
 
-[[maybe_unused]] static void play_turn(void)
+[[maybe_unused]] static void run_ready(void)
 {
     for (uint32_t left = shard.ready.count; left > 0 && !list_is_empty(&shard.ready); left--) {
         struct task *t = container_of(list_pop_front(&shard.ready), struct task, node);
         t->run(t);
     }
+}
+
+[[maybe_unused]] static void play_turn(void)
+{
+    run_ready();
     answer_statements();
     (void)timer_wheel_advance(&shard.timers, shard.now_us);
 }

@@ -1,0 +1,563 @@
+/* What a letter to a call promises: it is settled when everything it asks for is in PostgreSQL, or it is still in the journal; one bad letter stops nothing;
+ * and what was agreed on the phone ends as an intent or as a task, whatever comes late, twice or never. The desk, the flow and the decision are real. */
+#include "tests/unit/call/played.h"
+
+#include "call/call.h"
+#include "tests/unit/call/tenants.h"
+
+constexpr int64_t workspace_id = 4;
+static const uint64_t minute_us = 60'000'000;
+
+/* -- PostgreSQL -- */
+
+static struct {
+    enum db_outcome file, keep, write, refuse;     /* what it says to each */
+    const char *conflict_of[4];                    /* calendars that are taken; "*": all */
+    char        facts[1024];                       /* of the merged call */
+    bool        has_intent;
+    uint32_t    filed, kept, intents, refused, closed;
+    char        events[8][32], kept_as[16], calendar[48], reason[64], operation_key[64];
+    int64_t     open_since_us;                     /* of one open call of an earlier life; 0: none */
+} db;
+
+static enum db_outcome file_event(const struct db_unit *u, struct played_row *a)
+{
+    assert_int_equal(u->tenant.company_id, 3);
+    if (db.file != DB_OK) return db.file;
+    text_of(u, 4, db.events[db.filed % 8], sizeof db.events[0]);
+    db.filed += 1;
+    give_integer(a, 1); /* is_new, call, customer, booking facts, has_intent, is_closed */
+    give_integer(a, 101);
+    give_integer(a, 17);
+    give_text(a, db.facts);
+    give_integer(a, db.has_intent);
+    give_integer(a, 0);
+    return DB_OK;
+}
+
+static enum db_outcome write_intent(struct db_unit *u, struct played_row *a)
+{
+    if (db.write != DB_OK) return db.write;
+    text_of(u, 8, db.calendar, sizeof db.calendar);
+    for (size_t n = 0; n < 4; n++) {
+        if (!db.conflict_of[n] || (strcmp(db.conflict_of[n], "*") != 0 && strcmp(db.conflict_of[n], db.calendar) != 0)) continue;
+        strcpy(u->constraint, "busy_ranges_no_overlap");
+        return DB_CONFLICT;
+    }
+    db.intents += 1;
+    db.has_intent = true;
+    give_integer(a, 77);
+    give_text(a, "written");
+    give_integer(a, 1);
+    return DB_OK;
+}
+
+static enum db_outcome refuse_operation(const struct db_unit *u, struct played_row *a)
+{
+    if (db.refuse != DB_OK) return db.refuse;
+    text_of(u, 4, db.operation_key, sizeof db.operation_key);
+    text_of(u, 5, db.reason, sizeof db.reason);
+    db.refused += 1;
+    db.has_intent = true;
+    give_integer(a, 1);
+    return DB_OK;
+}
+
+static enum db_outcome keep_webhook(const struct db_unit *u, struct played_row *a)
+{
+    if (db.keep != DB_OK) return db.keep;
+    text_of(u, 8, db.kept_as, sizeof db.kept_as);
+    db.kept += 1;
+    give_integer(a, 1);
+    return DB_OK;
+}
+
+static enum db_outcome open_calls(struct played_row *a)
+{
+    if (!db.open_since_us) return DB_OK;
+    give_integer(a, 3);
+    give_integer(a, 21);
+    give_integer(a, workspace_id);
+    give_text(a, "call_old");
+    give_integer(a, db.open_since_us);
+    return DB_OK;
+}
+
+static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
+{
+    enum db_statement s = u->calls[0].statement;
+    if (s == DB_FILE_CALL_EVENT) return file_event(u, a);
+    if (s == DB_WRITE_INTENT) return write_intent(u, a);
+    if (s == DB_REFUSE_OPERATION) return refuse_operation(u, a);
+    if (s == DB_KEEP_WEBHOOK) return keep_webhook(u, a);
+    if (s == DB_OPEN_CALLS) return open_calls(a);
+    assert_int_equal(s, DB_CLOSE_CALL);
+    db.closed += 1;
+    give_integer(a, 1);
+    return DB_OK;
+}
+
+static int64_t handed_over;
+void booking_hand_over(struct booking_desk *, int64_t company_id, int64_t intent_id)
+{
+    assert_int_equal(company_id, 3);
+    handed_over = intent_id;
+}
+
+/* -- letters -- */
+
+enum { LETTERS = 400 };
+static struct letter { struct call_mail mail; struct retell_event event; char body[512]; bool is_out; enum mail_end end; } letters[LETTERS];
+static uint32_t letter_count;
+static struct heap bodies;
+static struct call_desk *desk;
+static const struct tenant_directory directory = { .current = &salon };
+
+static void settled(struct call_mail *m, enum mail_end end)
+{
+    struct letter *l = container_of(m, struct letter, mail);
+    assert_true(l->is_out); /* once */
+    l->is_out = false;
+    l->end = end;
+}
+
+static struct letter *write_letter(const char *event, const char *call_id, const char *to)
+{
+    assert_true(letter_count < LETTERS);
+    struct letter *l = &letters[letter_count++];
+    snprintf(l->body, sizeof l->body, "{\"event\":\"%s\",\"call\":{\"call_id\":\"%s\",\"to_number\":\"%s\",\"from_number\":\"+491701234567\"}}", event, call_id, to);
+    assert_int_equal(retell_event_decode(&l->event, slice_from_text(l->body), &bodies), RETELL_UNDERSTOOD);
+    l->mail = (struct call_mail){ .event = &l->event, .dedupe = slice_of(""), .correlation_id = slice_of("c0"), .workspace_id = workspace_id, .received_at_us = shard.wall_us, .done = settled };
+    return l;
+}
+
+static struct hash128 key_of(const struct letter *l) { return call_key(workspace_id, l->event.call_id); }
+static bool admit(const struct letter *l) { return call_admit(desk, key_of(l), workspace_id, l->event.call_id); }
+
+static void post(struct letter *l)
+{
+    l->is_out = true;
+    call_post(desk, key_of(l), &l->mail);
+}
+
+static void play(void)
+{
+    for (int n = 0; n < 10'000 && is_busy(); n++) play_turn();
+}
+
+static void play_for(uint64_t us)
+{
+    uint64_t until_us = shard.now_us + us;
+    for (play(); shard.now_us < until_us; play()) {
+        uint64_t next_us = timer_wheel_next(&shard.timers);
+        if (next_us <= shard.now_us) next_us = shard.now_us + 1'024;
+        move_clock(next_us < until_us ? next_us : until_us);
+    }
+}
+
+static struct letter *tell(const char *event)
+{
+    struct letter *l = write_letter(event, "call_1", "+493012345678");
+    assert_true(admit(l));
+    post(l);
+    play();
+    return l;
+}
+
+static uint32_t active(void) { return (uint32_t)gauge_read(&call_desk_counters(desk)->active); }
+
+/* -- a life -- */
+
+static void open_desk(uint32_t filings)
+{
+    desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = 8, .filings_max = filings, .heap_bytes = 64 * 1024,
+                                                      .longest_call_us = 120 * minute_us, .end_grace_us = 10 * minute_us });
+}
+
+static int set_up(void **)
+{
+    play_shard();
+    play_database();
+    memset(&db, 0, sizeof db);
+    heap_init(&bodies, 1 << 20);
+    letter_count = 0;
+    handed_over = 0;
+    open_desk(4);
+    return 0;
+}
+
+static void drain(void)
+{
+    shard.stopping = true;
+    call_desk_drain(desk);
+    play_for(minute_us);
+    assert_int_equal(shard.holds, 0);
+}
+
+static int tear_down(void **)
+{
+    if (!shard.stopping) drain();
+    call_desk_close(desk);
+    for (uint32_t n = 0; n < letter_count; n++) {
+        assert_false(letters[n].is_out);
+        retell_event_release(&letters[n].event, &bodies);
+    }
+    return 0;
+}
+
+static void agree(const char *date)
+{
+    snprintf(db.facts, sizeof db.facts, "{\"booking_confirmed\":true,\"uhrzeit\":\"10:30\",\"name\":\"Zoe\",\"dienstleistung\":\"Haarschnitt\"%s%s%s}", *date ? ",\"datum\":\"" : "", date, *date ? "\"" : "");
+}
+
+static void expect_end(const struct letter *l, enum mail_end end)
+{
+    assert_false(l->is_out);
+    assert_int_equal(l->end, end);
+}
+
+/* -- filing -- */
+
+static void a_letter_is_settled_when_it_is_filed(void **)
+{
+    expect_end(tell("call_started"), MAIL_FILED);
+    assert_int_equal(db.filed, 1);
+    assert_int_equal(db.intents + db.refused + db.kept, 0);
+}
+
+static void letters_of_a_call_are_filed_one_by_one_in_their_order(void **)
+{
+    static const char *const events[] = { "call_started", "transcript_updated", "call_ended", "call_analyzed" };
+    struct letter *sent[4];
+    for (int n = 0; n < 4; n++) {
+        sent[n] = write_letter(events[n], "call_1", "+493012345678");
+        assert_true(admit(sent[n]));
+        post(sent[n]);
+        assert_int_equal(call_desk_filing(desk), 1);
+    }
+    play();
+    for (int n = 0; n < 4; n++) {
+        assert_string_equal(db.events[n], events[n]);
+        expect_end(sent[n], MAIL_FILED);
+    }
+}
+
+static void an_outage_is_waited_out(void **)
+{
+    database_is_up = false;
+    struct letter *l = tell("call_started");
+    play_for(120 * minute_us);
+    assert_true(l->is_out);
+    database_is_up = true;
+    play_for(minute_us);
+    expect_end(l, MAIL_FILED);
+}
+
+static void a_database_that_is_busy_is_asked_again(void **)
+{
+    db.file = DB_TRY_AGAIN;
+    struct letter *l = tell("call_started");
+    play_for(minute_us);
+    assert_true(l->is_out);
+    db.file = DB_OK;
+    play_for(minute_us);
+    expect_end(l, MAIL_FILED);
+}
+
+static void what_postgresql_refuses_is_quarantined_and_stops_nothing(void **)
+{
+    db.file = DB_REJECTED;
+    expect_end(tell("call_started"), MAIL_KEPT);
+    assert_string_equal(db.kept_as, "quarantined");
+    db.file = DB_OK;
+    expect_end(tell("call_ended"), MAIL_FILED);
+}
+
+static void what_postgresql_takes_in_no_form_stays_in_the_journal(void **)
+{
+    db.file = db.keep = DB_REJECTED;
+    expect_end(tell("call_started"), MAIL_LEFT);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->poisoned), 2);
+}
+
+static void an_unknown_number_has_no_tenant_and_is_kept(void **)
+{
+    struct letter *l = write_letter("call_started", "call_2", "+493099999999");
+    assert_true(admit(l));
+    post(l);
+    play();
+    expect_end(l, MAIL_KEPT);
+    assert_string_equal(db.kept_as, "unrouted");
+    assert_int_equal(db.filed, 0);
+}
+
+/* -- booking -- */
+
+static void what_was_agreed_becomes_an_intent_and_is_handed_over(void **)
+{
+    agree("2026-03-12");
+    tell("call_started");
+    assert_int_equal(db.intents, 0); /* only the end of a call decides */
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_int_equal(db.intents, 1);
+    assert_int_equal(handed_over, 77);
+    tell("call_analyzed");
+    assert_int_equal(db.intents, 1);
+}
+
+static void a_taken_slot_goes_to_the_next_of_the_staff(void **)
+{
+    agree("2026-03-12");
+    db.conflict_of[0] = "user:901";
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_string_equal(db.calendar, "user:902");
+    assert_int_equal(handed_over, 77);
+}
+
+static void a_slot_that_nobody_has_is_a_task(void **)
+{
+    agree("2026-03-12");
+    db.conflict_of[0] = "*";
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_string_equal(db.reason, "slot_taken");
+    assert_string_equal(db.operation_key, "after_call:call_1");
+    assert_int_equal(handed_over, 0);
+}
+
+static void an_intent_that_postgresql_refuses_is_a_task(void **)
+{
+    agree("2026-03-12");
+    db.write = DB_REJECTED;
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_string_equal(db.reason, "refused_by_database");
+    assert_int_equal(db.refused, 1);
+}
+
+static void a_task_that_postgresql_refuses_is_quarantined(void **)
+{
+    agree("2026-03-12");
+    db.write = db.refuse = DB_REJECTED;
+    expect_end(tell("call_ended"), MAIL_KEPT);
+    assert_string_equal(db.kept_as, "quarantined");
+}
+
+static void an_outage_between_the_call_and_its_intent_loses_neither(void **)
+{
+    agree("2026-03-12");
+    db.write = DB_TRY_AGAIN;
+    struct letter *l = tell("call_ended");
+    database_is_up = false;
+    play_for(30 * minute_us);
+    assert_true(l->is_out);
+    database_is_up = true;
+    db.write = DB_OK;
+    play_for(minute_us);
+    expect_end(l, MAIL_FILED);
+    assert_int_equal(db.intents, 1);
+}
+
+/* -- what is missing at the end -- */
+
+static void the_analysis_may_bring_what_is_missing_minutes_later(void **)
+{
+    agree("");
+    tell("call_ended");
+    play_for(9 * minute_us);
+    assert_int_equal(db.refused, 0);
+    agree("2026-03-12");
+    tell("call_analyzed");
+    assert_int_equal(db.intents, 1);
+    assert_int_equal(handed_over, 77);
+}
+
+static void what_is_missing_then_is_a_task(void **)
+{
+    agree("");
+    tell("call_ended");
+    tell("call_analyzed");
+    assert_string_equal(db.reason, "missing_date");
+}
+
+static void an_analysis_that_never_comes_leaves_a_task(void **)
+{
+    agree("");
+    tell("call_ended");
+    play_for(11 * minute_us);
+    assert_string_equal(db.reason, "analysis_never_came");
+    assert_int_equal(active(), 0);
+}
+
+static void the_task_is_not_lost_when_everything_is_busy(void **)
+{
+    drain();
+    call_desk_close(desk);
+    shard.stopping = false;
+    open_desk(1);
+    agree("");
+    tell("call_ended");
+    db.file = DB_TRY_AGAIN; /* another call takes the only filing */
+    struct letter *other = write_letter("call_started", "call_2", "+493012345678");
+    assert_true(admit(other));
+    post(other);
+    play_for(30 * minute_us);
+    assert_int_equal(db.refused, 0);
+    db.file = DB_OK;
+    play_for(minute_us);
+    assert_string_equal(db.reason, "analysis_never_came");
+}
+
+/* -- deadlines -- */
+
+static void a_call_whose_end_never_comes_is_closed(void **)
+{
+    tell("call_started");
+    play_for(129 * minute_us);
+    assert_int_equal(db.closed, 0);
+    play_for(2 * minute_us);
+    assert_int_equal(db.closed, 1);
+    play_for(minute_us);
+    assert_int_equal(active(), 0);
+}
+
+static void a_deadline_that_has_passed_does_not_judge_the_next_state(void **)
+{
+    tell("call_started");
+    play_for(129 * minute_us + 59 * played_second_us);
+    agree("");
+    db.file = DB_TRY_AGAIN; /* the end is being filed while the deadline passes */
+    struct letter *end = write_letter("call_ended", "call_1", "+493012345678"), *more = write_letter("transcript_updated", "call_1", "+493012345678");
+    assert_true(admit(more) && admit(end));
+    post(more);
+    post(end);
+    play_for(2 * minute_us);
+    db.file = DB_OK;
+    play_for(5 * minute_us);
+    expect_end(end, MAIL_FILED);
+    assert_int_equal(db.refused, 0);
+    assert_int_equal(db.closed, 0);
+}
+
+static void a_call_that_is_promised_a_letter_stays_until_it_comes(void **)
+{
+    tell("call_ended");
+    struct letter *l = write_letter("call_analyzed", "call_1", "+493012345678");
+    assert_true(admit(l));
+    play_for(120 * minute_us); /* the disk takes its time */
+    post(l);
+    play();
+    expect_end(l, MAIL_FILED);
+}
+
+static void a_letter_that_does_not_come_after_all_holds_nothing(void **)
+{
+    struct letter *l = write_letter("call_started", "call_1", "+493012345678");
+    assert_true(admit(l));
+    assert_int_equal(active(), 1);
+    call_dismiss(desk, key_of(l));
+    assert_int_equal(active(), 0);
+
+    tell("call_ended");
+    assert_true(admit(l));
+    play_for(5 * minute_us);
+    assert_int_equal(active(), 1);
+    call_dismiss(desk, key_of(l));
+    play();
+    assert_int_equal(active(), 0);
+}
+
+static void an_open_call_of_an_earlier_life_is_closed_in_its_time(void **)
+{
+    db.open_since_us = shard.wall_us - 100 * (int64_t)minute_us;
+    call_restore_start(desk);
+    play_for(29 * minute_us);
+    assert_int_equal(db.closed, 0);
+    db.open_since_us = 0;
+    play_for(2 * minute_us);
+    assert_int_equal(db.closed, 1);
+}
+
+/* -- limits and the end -- */
+
+static void a_full_mailbox_and_a_full_desk_refuse(void **)
+{
+    database_is_up = false;
+    struct letter *l = write_letter("transcript_updated", "call_1", "+493012345678");
+    for (uint32_t n = 0; n < call_mailbox_max; n++) assert_true(admit(l));
+    assert_false(admit(l)); /* what is promised counts */
+    for (uint32_t n = 0; n < call_mailbox_max; n++) call_dismiss(desk, key_of(l));
+    for (int n = 0; n < 8; n++) {
+        char id[16];
+        snprintf(id, sizeof id, "call_%d", n + 10);
+        assert_true(admit(write_letter("call_started", id, "+493012345678")));
+    }
+    assert_false(admit(write_letter("call_started", "call_99", "+493012345678")));
+    assert_int_equal(counter_read(&call_desk_counters(desk)->calls_full), 1);
+}
+
+static void a_drain_without_a_database_leaves_every_letter_to_the_journal(void **)
+{
+    database_is_up = false;
+    struct letter *first = tell("call_started"), *second = tell("call_ended");
+    drain();
+    expect_end(first, MAIL_LEFT);
+    expect_end(second, MAIL_LEFT);
+}
+
+static void a_drain_whose_database_goes_away_ends_all_the_same(void **)
+{
+    struct letter *l = write_letter("call_started", "call_1", "+493012345678");
+    assert_true(admit(l));
+    post(l);
+    run_ready();
+    assert_int_equal(asked.count, 1);
+    shard.stopping = true;
+    call_desk_drain(desk); /* the statement is on its way: it waits */
+    database_is_up = false;
+    play_for(minute_us);
+    assert_int_equal(shard.holds, 0);
+    expect_end(l, MAIL_LEFT);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->poisoned), 0);
+}
+
+static void a_letter_that_comes_while_draining_is_left(void **)
+{
+    struct letter *l = write_letter("call_started", "call_1", "+493012345678");
+    assert_true(admit(l));
+    drain();
+    post(l);
+    expect_end(l, MAIL_LEFT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_letter_is_settled_when_it_is_filed),
+        TEST(letters_of_a_call_are_filed_one_by_one_in_their_order),
+        TEST(an_outage_is_waited_out),
+        TEST(a_database_that_is_busy_is_asked_again),
+        TEST(what_postgresql_refuses_is_quarantined_and_stops_nothing),
+        TEST(what_postgresql_takes_in_no_form_stays_in_the_journal),
+        TEST(an_unknown_number_has_no_tenant_and_is_kept),
+        TEST(what_was_agreed_becomes_an_intent_and_is_handed_over),
+        TEST(a_taken_slot_goes_to_the_next_of_the_staff),
+        TEST(a_slot_that_nobody_has_is_a_task),
+        TEST(an_intent_that_postgresql_refuses_is_a_task),
+        TEST(a_task_that_postgresql_refuses_is_quarantined),
+        TEST(an_outage_between_the_call_and_its_intent_loses_neither),
+        TEST(the_analysis_may_bring_what_is_missing_minutes_later),
+        TEST(what_is_missing_then_is_a_task),
+        TEST(an_analysis_that_never_comes_leaves_a_task),
+        TEST(the_task_is_not_lost_when_everything_is_busy),
+        TEST(a_call_whose_end_never_comes_is_closed),
+        TEST(a_deadline_that_has_passed_does_not_judge_the_next_state),
+        TEST(a_call_that_is_promised_a_letter_stays_until_it_comes),
+        TEST(a_letter_that_does_not_come_after_all_holds_nothing),
+        TEST(an_open_call_of_an_earlier_life_is_closed_in_its_time),
+        TEST(a_full_mailbox_and_a_full_desk_refuse),
+        TEST(a_drain_without_a_database_leaves_every_letter_to_the_journal),
+        TEST(a_drain_whose_database_goes_away_ends_all_the_same),
+        TEST(a_letter_that_comes_while_draining_is_left),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
