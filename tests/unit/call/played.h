@@ -34,8 +34,44 @@ void shard_release(struct shard *s)
     assert_true(s->holds > 0);
     s->holds -= 1;
 }
-void envelope_send(struct shard *, struct envelope *, uint16_t, envelope_arrived *, envelope_arrived *) { fail_msg("there is one shard"); }
-void envelope_return(struct shard *, struct envelope *) { fail_msg("there is one shard"); }
+
+/* There is one shard: envelopes arrive in the next turn, in order. */
+static struct envelope *first_envelope, **last_envelope = &first_envelope;
+static void post_envelope(struct envelope *e)
+{
+    e->next = nullptr;
+    *last_envelope = e;
+    last_envelope = &e->next;
+}
+void envelope_send(struct shard *s, struct envelope *e, uint16_t to, envelope_arrived *arrived, envelope_arrived *came_home)
+{
+    assert_true(!e->travelling && to == 0 && came_home);
+    *e = (struct envelope){ .arrived = arrived, .came_home = came_home, .travelling = true };
+    shard_hold(s);
+    post_envelope(e);
+}
+void envelope_return(struct shard *, struct envelope *e)
+{
+    assert_true(e->travelling && !e->returning);
+    e->returning = true;
+    post_envelope(e);
+}
+static void deliver_envelopes(void)
+{
+    struct envelope *next, *first = first_envelope;
+    first_envelope = nullptr;
+    last_envelope = &first_envelope;
+    for (struct envelope *e = first; e; e = next) {
+        next = e->next;
+        if (!e->returning) {
+            e->arrived(&shard, e);
+            continue;
+        }
+        e->travelling = e->returning = false;
+        e->came_home(&shard, e);
+        shard_release(&shard);
+    }
+}
 
 static void play_shard(void)
 {
@@ -182,10 +218,11 @@ static void answer_statements(void)
 
 /* -- time -- */
 
-[[maybe_unused]] static bool is_busy(void) { return !list_is_empty(&shard.ready) || !list_is_empty(&asked) || (database_is_up && !list_is_empty(&waiters)); }
+[[maybe_unused]] static bool is_busy(void) { return first_envelope || !list_is_empty(&shard.ready) || !list_is_empty(&asked) || (database_is_up && !list_is_empty(&waiters)); }
 
 [[maybe_unused]] static void run_ready(void)
 {
+    deliver_envelopes();
     for (uint32_t left = shard.ready.count; left > 0 && !list_is_empty(&shard.ready); left--) {
         struct task *t = container_of(list_pop_front(&shard.ready), struct task, node);
         t->run(t);
