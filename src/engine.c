@@ -372,17 +372,37 @@ bool engine_start(struct engine_shared *shared, uint16_t shards, struct io_refus
 void engine_stop(struct engine_shared *shared) { shard_group_stop(&shared->group); }
 void engine_join(struct engine_shared *shared) { shard_group_join(&shared->group); }
 
+struct memory_row { const char *what, *field; uint64_t bytes; };
+enum { MEMORY_ROWS = 8 };
+
+static void size_memory(const struct config *c, struct memory_row rows[MEMORY_ROWS])
+{
+    const struct memory_row sized[MEMORY_ROWS] = {
+        { "receive buffers", "receive_buffers_kib", (uint64_t)receive_buffers * receive_buffer_bytes },
+        { "webhooks under way", "deliveries_kib", (uint64_t)c->webhooks_waiting * sizeof(struct delivery) },
+        { "their bodies, at most", "bodies_kib_max", (uint64_t)c->webhook_heap_mib << 20 },
+        { "repeats remembered", "dedupe_kib", dedupe_bytes(dedupe_max) },
+        { "calls and filings", "calls_kib", call_desk_bytes((uint32_t)c->calls, filings_max) },
+        { "facts being filed, at most", "facts_kib_max", filing_heap_bytes },
+        { "bookings", "bookings_kib", booking_desk_bytes(bookings_max, calcom_accounts_max) },
+        { "connections", "connections_kib", (uint64_t)c->connections * http_connection_bytes },
+    };
+    memcpy(rows, sized, sizeof sized);
+}
+
 void engine_print_memory(const struct config *c, FILE *out)
 {
-    const struct { const char *what; double bytes; } rows[] = {
-        { "receive buffers", (double)receive_buffers * receive_buffer_bytes },
-        { "deliveries", (double)c->webhooks_waiting * sizeof(struct delivery) },
-        { "calls", (double)c->calls * sizeof(struct call) },
-        { "duplicates remembered", (double)dedupe_max * (sizeof(struct hash128) + 64) },
-        { "bodies, at most", (double)c->webhook_heap_mib * 1024 * 1024 },
-        { "facts being filed, at most", (double)filing_heap_bytes },
-        { "slot claims", (double)slot_claims_max * 64 },
-    };
-    fputs("memory per shard (pages are taken when first used)\n", out);
-    for (size_t n = 0; n < sizeof rows / sizeof rows[0]; n++) fprintf(out, "  %-28s %8.1f MiB\n", rows[n].what, rows[n].bytes / (1024 * 1024));
+    struct memory_row rows[MEMORY_ROWS];
+    size_memory(c, rows);
+    fputs("memory per shard (the kernel gives pages when they are first used)\n", out);
+    for (size_t n = 0; n < MEMORY_ROWS; n++) fprintf(out, "  %-28s %10.1f MiB\n", rows[n].what, (double)rows[n].bytes / (1024 * 1024));
+}
+
+void engine_log_memory(const struct config *c)
+{
+    struct memory_row rows[MEMORY_ROWS];
+    struct log_field fields[MEMORY_ROWS];
+    size_memory(c, rows);
+    for (size_t n = 0; n < MEMORY_ROWS; n++) fields[n] = log_integer(rows[n].field, rows[n].bytes / 1024);
+    log_write(LOG_INFO, "memory_per_shard", fields, MEMORY_ROWS);
 }

@@ -24,5 +24,6 @@ struct engine_shared {
 [[nodiscard]] bool engine_start(struct engine_shared *shared, uint16_t shards, struct io_refusal *refusal);
 void engine_stop(struct engine_shared *shared);  /* begins to drain; any thread */
 void engine_join(struct engine_shared *shared);  /* waits until all shards have ended */
-/* The memory that a shard takes at start, as a table. */
+/* What a shard is given at start, and may take: for people, and for the log. */
 void engine_print_memory(const struct config *c, FILE *out);
+void engine_log_memory(const struct config *c);

@@ -50,6 +50,7 @@ constexpr uint32_t http_keep_alive_timeout_ms = 75'000;
 constexpr uint32_t http_send_timeout_ms = 10'000;
 /* Per shard: 1,000 calls with a connection each, five times over. Past it: accepted and closed at once, counted. */
 constexpr uint32_t http_connections_max = 8 * 1024;
+constexpr uint32_t http_connection_bytes = 1024; /* of an idle one, about; a request under way takes 4 KiB more, and its body */
 /* An answer of ours: /metrics is the largest (see ops/). */
 constexpr uint32_t http_response_bytes_max = 1024 * 1024;
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "db/admin.h"
 #include "engine.h"
 #include "ops/commands.h"
 #include "ops/metrics_page.h"
@@ -36,6 +37,8 @@ static bool check_texts(const struct config *c, struct engine_shared *shared)
     if (*c->at && !instant_parse(slice_from_text(c->at), &at_us)) return complain("at: must be an instant like 2026-03-10T14:00:00Z"), false;
     if (!http_origin_parse(slice_from_text(c->calcom_url), &origin)) return complain("calcom_url: must be an http or https URL without a query"), false;
     if (!*c->database_url) return complain("database_url: is not set"), false;
+    char role[128];
+    if (!db_user_of(c->database_url, role, sizeof role)) return complain("database_url: must be one that libpq understands, and name the runtime role"), false;
     if (!*c->tls_certificate != !*c->tls_key) return complain("tls_certificate and tls_key belong together: set both, or none"), false;
     return command_secret_key(c, &shared->secret);
 }
@@ -216,8 +219,7 @@ static int serve(const struct config *c, int count, char **arguments)
     keep_memory();
     log_start(STDERR_FILENO, level, "ringmaster", version);
     if (!choose_port(&shared) || !recover_journal(c, &shared)) return log_stop(), 1;
-    engine_print_memory(c, stdout);
-    fflush(stdout);
+    engine_log_memory(c);
     int status = run(c, &shared, &signals);
     journal_recovery_close(shared.recovery);
     log_stop();

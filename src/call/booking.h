@@ -37,6 +37,7 @@ struct booking_desk_config {
 
 struct booking_desk; /* opaque; one per shard */
 [[nodiscard]] struct booking_desk *booking_desk_open(const struct booking_desk_config *c);
+[[nodiscard]] uint64_t booking_desk_bytes(uint32_t bookings, uint32_t accounts); /* of its pools */
 
 /* To the desk of this shard, from its own thread: an intent has been written (or found unfinished); its flow is to run at home. Cheap; may be repeated. If there is
  * no room to tell, the sweep will: nothing is lost. */

@@ -50,6 +50,12 @@ struct booking_desk *booking_desk_open(const struct booking_desk_config *c)
     return d;
 }
 
+uint64_t booking_desk_bytes(uint32_t bookings, uint32_t accounts)
+{
+    return (uint64_t)bookings * (sizeof(struct booking) + sizeof(struct calendar_queue)) + (uint64_t)booking_notices_max * sizeof(struct booking_notice) +
+           (uint64_t)accounts * sizeof(struct account_entry);
+}
+
 /* -- accounts -- */
 
 static void close_account(struct booking_desk *d, struct account_entry *a)

@@ -29,6 +29,8 @@ struct call_desk *call_desk_open(const struct call_desk_config *c)
     return d;
 }
 
+uint64_t call_desk_bytes(uint32_t calls, uint32_t filings) { return (uint64_t)calls * sizeof(struct call) + (uint64_t)filings * sizeof(struct filing); }
+
 struct hash128 call_key(int64_t workspace_id, struct slice call_id)
 {
     return hash128_mix(hash128_stable(slice_from(&workspace_id, sizeof workspace_id)), hash128_stable(call_id));

@@ -82,6 +82,7 @@ struct call_desk_config {
 
 struct call_desk; /* opaque; one per shard */
 [[nodiscard]] struct call_desk *call_desk_open(const struct call_desk_config *c);
+[[nodiscard]] uint64_t call_desk_bytes(uint32_t calls, uint32_t filings); /* of its pools */
 
 /* The identity of a call everywhere in this process and in the journal: workspace and Retell's id, so two workspaces never meet. Stable across runs. */
 [[nodiscard]] struct hash128 call_key(int64_t workspace_id, struct slice call_id);

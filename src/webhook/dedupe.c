@@ -10,6 +10,9 @@ void dedupe_init(struct dedupe *d, uint32_t capacity)
     hash_map_init(&d->seen, capacity);
 }
 
+/* The order, and a map at a load of at most one half: key and value. */
+uint64_t dedupe_bytes(uint32_t capacity) { return (uint64_t)capacity * (sizeof(struct hash128) + 2 * (sizeof(struct hash128) + sizeof(void *))); }
+
 void dedupe_deinit(struct dedupe *d)
 {
     hash_map_deinit(&d->seen);
