@@ -466,8 +466,9 @@ class Engine:
         return http("GET", self.url + path)
 
     def command(self, *arguments, owner=False, **more):
-        """An operator's command; the finished process."""
-        environment = self.environment(**more)
+        """An operator's command, told where the engine is and what time it is there; the finished process."""
+        here = {**({"url": self.url} if self.port else {}), **({"at": self.world.clock.text()} if self.world.clock.is_set else {})}
+        environment = self.environment(**{**here, **more})
         if owner:
             environment["RINGMASTER_DATABASE_OWNER_URL"] = self.world.postgres.url(OWNER)
         return subprocess.run([self.world.program("ringmaster"), *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, cwd="/", timeout=120)

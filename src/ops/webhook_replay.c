@@ -104,9 +104,11 @@ static bool read_rows(struct webhook_replay *r, const char *sql, struct slice pa
 
 static const char one_of_log[] = "SELECT 'log:' || id, workspace_id, encode(body, 'hex') FROM webhook_log WHERE id = $1::bigint";
 static const char one_of_calls[] = "SELECT 'call:' || id, workspace_id, encode(convert_to(body, 'UTF8'), 'hex') FROM call_events WHERE id = $1::bigint LIMIT 1";
-/* Ids grow with time, and a batch begins behind the last one: what fails is not read again. 16: BATCH_MAX. */
+/* In the order in which they came, which is not that of their ids: shards write side by side. Behind the last one of the batch before, so what fails is not read again. */
 static const char failed_after[] = "SELECT 'log:' || id, workspace_id, encode(body, 'hex') FROM webhook_log"
-                                   "  WHERE outcome IN ('unrouted', 'quarantined') AND id > $1::bigint ORDER BY id LIMIT 16";
+                                   "  WHERE outcome IN ('unrouted', 'quarantined')"
+                                   "    AND ($1::bigint = 0 OR (received_at, id) > (SELECT received_at, id FROM webhook_log WHERE id = $1::bigint))"
+                                   "  ORDER BY received_at, id LIMIT 16"; /* BATCH_MAX */
 static_assert(BATCH_MAX == 16);
 
 static struct slice number_of_id(const char *id)
