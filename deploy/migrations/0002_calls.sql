@@ -69,6 +69,7 @@ CREATE TABLE calls (
 CREATE INDEX calls_by_start ON calls (company_id, started_at);
 CREATE INDEX calls_by_customer ON calls (company_id, customer_id);
 CREATE INDEX calls_open ON calls (first_seen_at) WHERE outcome = 'open';
+CREATE INDEX calls_undecided ON calls (last_seen_at) WHERE outcome = 'ended' AND booking_confirmed AND facts_analyzed IS NULL;
 SELECT confine('calls');
 
 -- Not generated columns, though they are that in spirit: PostgreSQL parses the expression of each anew for every statement, which made filing five
@@ -227,12 +228,3 @@ BEGIN
         FROM calls o WHERE o.call_id = p_call_id AND o.workspace_id = p_workspace;
     END IF;
 END $$;
-
--- Calls without an end, across tenants: for whoever must wait for their ends after a start.
-CREATE FUNCTION open_calls(p_limit bigint, OUT company bigint, OUT branch bigint, OUT workspace bigint, OUT call_id text, OUT first_seen_us bigint)
-RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-BEGIN ATOMIC
-    SELECT c.company_id, c.branch_id, c.workspace_id, c.call_id, us_of(c.first_seen_at)
-    FROM calls c WHERE c.outcome = 'open' ORDER BY c.first_seen_at LIMIT p_limit;
-END;
-REVOKE ALL ON FUNCTION open_calls(bigint) FROM PUBLIC;

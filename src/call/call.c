@@ -262,7 +262,7 @@ void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m)
     else work(c);
 }
 
-/* -- open calls of an earlier life -- */
+/* -- open calls of an earlier life: their ends, or the analyses that they wait for, may still come -- */
 
 static void restore(struct call_desk *d);
 static void restore_again(struct timer *t) { restore(container_of(t, struct call_desk, restore_timer)); }
@@ -278,8 +278,11 @@ static void restore_one(struct call_desk *d, const struct db_unit *u, uint32_t r
     c->company_id = db_integer(u, 0, row, 0);
     c->branch_id = db_integer(u, 0, row, 1);
     c->first_seen_at_us = db_integer(u, 0, row, 4);
+    c->row = db_integer(u, 0, row, 5);
+    c->customer_id = db_integer(u, 0, row, 6);
+    c->undecided = db_boolean(u, 0, row, 7);
     counter_add(&d->counters.restored, 1);
-    happen(c, CALL_IT_STARTED);
+    happen(c, c->undecided ? CALL_IT_ENDED : CALL_IT_STARTED);
 }
 
 static void restored(struct steady_unit *u)
@@ -296,6 +299,7 @@ static void restore(struct call_desk *d)
     db_unit_begin(&d->restore.unit, (struct db_tenant){});
     db_unit_call(&d->restore.unit, DB_OPEN_CALLS);
     db_add_integer(&d->restore.unit, RESTORE_LIMIT);
+    db_add_integer(&d->restore.unit, d->shard->wall_us);
     steady_submit(&d->restore, d->shard, d->config.pool, restored);
 }
 

@@ -93,7 +93,7 @@ struct call_desk; /* opaque; one per shard */
 /* After call_admit in the same turn or later; cannot fail. */
 void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m);
 void call_dismiss(struct call_desk *d, struct hash128 key); /* a letter that was admitted does not come after all */
-/* At start: open calls of an earlier life get their actors and their deadlines back. */
+/* At start: calls of an earlier life that are open, or wait for their analysis, get their actors and their deadlines back. */
 void call_restore_start(struct call_desk *d);
 void call_desk_drain(struct call_desk *d); /* what is not filed stays in the journal; the shard is held until running statements are answered */
 void call_desk_close(struct call_desk *d); /* in finish */

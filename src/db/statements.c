@@ -27,7 +27,8 @@ static const struct db_statement_definition definitions[DB_STATEMENT_COUNT] = {
         "    WHERE company_id = $1 AND call_id = $2 AND outcome <> 'ended' AND (closed_at IS NULL OR closed_at = instant_of($3)) RETURNING id)"
         "  SELECT EXISTS (SELECT FROM closed)" },
 
-    [DB_OPEN_CALLS] = { "OPEN_CALLS", "i", "iiiti", "SELECT company, branch, workspace, call_id, first_seen_us FROM open_calls($1)" },
+    [DB_OPEN_CALLS] = { "OPEN_CALLS", "ii", "iiitiiib",
+        "SELECT company, branch, workspace, call_id, first_seen_us, call, customer, is_undecided FROM open_calls($1, $2)" },
 
     [DB_WRITE_INTENT] = { "WRITE_INTENT", "iiiittiitiiiiijti", "itb",
         "SELECT intent, state, is_new"
@@ -52,8 +53,9 @@ static const struct db_statement_definition definitions[DB_STATEMENT_COUNT] = {
         "  RETURNING attempts::bigint" },
 
     [DB_DELAY_INTENT] = { "DELAY_INTENT", "iittiti", "",
-        "UPDATE booking_intents SET state = $3, step = $4, next_attempt_at = instant_of($5), last_error = $6, updated_at = instant_of($7)"
-        "  WHERE company_id = $1 AND id = $2 AND " UNFINISHED },
+        "UPDATE booking_intents SET state = CASE state WHEN 'pending' THEN state ELSE $3 END, step = $4, next_attempt_at = instant_of($5), last_error = $6,"
+        "    updated_at = instant_of($7)"
+        "  WHERE company_id = $1 AND id = $2 AND (" UNFINISHED " OR state = 'pending')" },
 
     [DB_BOOK_INTENT] = { "BOOK_INTENT", "iititiiti", "i", "SELECT book_intent($1, $2, $3, $4, $5, $6, $7, $8, $9)" },
 

@@ -26,7 +26,8 @@
     /* ── calls ──                                                                                                                         \
      * CLOSE_CALL (i company, t call_id, i at, t reason) → b changed: the end never came (reason 'ended_unknown'). A later call_ended still merges. */ \
     X(CLOSE_CALL)                                                                                                                          \
-    /* OPEN_CALLS (i limit) → i company, i branch, i workspace, t call_id, i first_seen_at: calls without an end, oldest first, across tenants (definer). */ \
+    /* OPEN_CALLS (i limit, i now) → i company, i branch, i workspace, t call_id, i first_seen_at, i call, i customer, b undecided: calls without an end, and    \
+     *   (undecided) those that ended with a booking agreed, no intent and no analysis; each oldest first, across tenants (definer). */   \
     X(OPEN_CALLS)                                                                                                                          \
     /* ── bookings ──                                                                                                                      \
      * WRITE_INTENT (i company, i branch, i call, i customer, t operation_key, t reference, i service, i staff or NULL, t calendar, i calcom_event_type,    \
@@ -46,7 +47,8 @@
     /* SEND_INTENT (i company, i intent, i now, i attempts known of) → i attempts: state 'sending', attempts + 1, counted once per instant: durable before each   \
      *   create leaves. No row: the intent is finished, or somebody else has sent meanwhile, and nothing may leave. */                     \
     X(SEND_INTENT)                                                                                                                         \
-    /* DELAY_INTENT (i company, i intent, t state 'written' or 'unknown', t step, i next_attempt_at, t error, i now) → nothing. A finished intent stays as it is. */ \
+    /* DELAY_INTENT (i company, i intent, t state 'written' or 'unknown', t step, i next_attempt_at, t error, i now) → nothing. A finished intent stays as it is, \
+     *   a pending one stays pending and is looked at again then. */                                                                       \
     X(DELAY_INTENT)                                                                                                                        \
     /* BOOK_INTENT (i company, i intent, t booking_uid, i booking_id, t status 'accepted' or 'pending', i starts_at, i ends_at, t host_name or NULL, i now) \
      *   → i appointment or NULL (no such intent): Cal.com confirmed our booking. Intent 'booked' (or 'pending'), appointment written once, audit. The customer gets   \

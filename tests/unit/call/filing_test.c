@@ -18,6 +18,7 @@ static struct {
     uint32_t    filed, kept, intents, refused, closed;
     char        events[8][32], kept_as[16], calendar[48], reason[64], operation_key[64];
     int64_t     open_since_us;                     /* of one open call of an earlier life; 0: none */
+    bool        open_is_undecided;
 } db;
 
 static enum db_outcome file_event(const struct db_unit *u, struct played_row *a)
@@ -80,6 +81,9 @@ static enum db_outcome open_calls(struct played_row *a)
     give_integer(a, workspace_id);
     give_text(a, "call_old");
     give_integer(a, db.open_since_us);
+    give_integer(a, 101);
+    give_integer(a, 17);
+    give_integer(a, db.open_is_undecided);
     return DB_OK;
 }
 
@@ -476,6 +480,19 @@ static void an_open_call_of_an_earlier_life_is_closed_in_its_time(void **)
     assert_int_equal(db.closed, 1);
 }
 
+static void what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task(void **)
+{
+    db.open_since_us = shard.wall_us - 100 * (int64_t)minute_us;
+    db.open_is_undecided = true;
+    call_restore_start(desk);
+    play_for(9 * minute_us);
+    assert_int_equal(db.refused, 0);
+    db.open_since_us = 0;
+    play_for(2 * minute_us);
+    assert_string_equal(db.reason, "analysis_never_came");
+    assert_string_equal(db.operation_key, "after_call:call_old");
+}
+
 /* -- limits and the end -- */
 
 static void a_full_mailbox_and_a_full_desk_refuse(void **)
@@ -554,6 +571,7 @@ int main(void)
         TEST(a_call_that_is_promised_a_letter_stays_until_it_comes),
         TEST(a_letter_that_does_not_come_after_all_holds_nothing),
         TEST(an_open_call_of_an_earlier_life_is_closed_in_its_time),
+        TEST(what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task),
         TEST(a_full_mailbox_and_a_full_desk_refuse),
         TEST(a_drain_without_a_database_leaves_every_letter_to_the_journal),
         TEST(a_drain_whose_database_goes_away_ends_all_the_same),

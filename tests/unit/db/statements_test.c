@@ -256,17 +256,19 @@ static bool close_call(const char *call_id, int64_t at_us)
 }
 
 /* Whether OPEN_CALLS, asked without a tenant, tells of it. */
-static bool is_listed_open(const char *call_id)
+static bool is_listed(const char *call_id, bool undecided)
 {
     struct db_unit u = {};
     db_unit_begin(&u, (struct db_tenant){});
     db_unit_call(&u, DB_OPEN_CALLS);
     db_add_integer(&u, 1000);
+    db_add_integer(&u, nine_us + 60 * minute_us);
     run(&u);
     bool listed = false;
     for (uint32_t row = 0; row < db_row_count(&u, 0); row++) {
-        if (!slice_equal(db_text(&u, 0, row, 3), slice_from_text(call_id))) continue;
+        if (!slice_equal(db_text(&u, 0, row, 3), slice_from_text(call_id)) || db_boolean(&u, 0, row, 7) != undecided) continue;
         listed = true;
+        assert_true(db_integer(&u, 0, row, 5) > 0 && db_integer(&u, 0, row, 6) > 0);
         assert_int_equal(db_integer(&u, 0, row, 0), database.companies[0]);
         assert_int_equal(db_integer(&u, 0, row, 1), database.branches[0]);
         assert_int_equal(db_integer(&u, 0, row, 2), database.workspace);
@@ -279,15 +281,54 @@ static bool is_listed_open(const char *call_id)
 static void a_call_whose_end_never_came_is_closed_and_still_takes_its_end(void **)
 {
     (void)file(0, "call_zombie", story[STARTED]);
-    assert_true(is_listed_open("call_zombie"));
+    assert_true(is_listed("call_zombie", false));
     assert_true(close_call("call_zombie", nine_us));
     assert_true(close_call("call_zombie", nine_us)); /* asked again, the same answer */
     assert_false(close_call("call_zombie", nine_us + 1));
-    assert_false(is_listed_open("call_zombie"));
+    assert_false(is_listed("call_zombie", false));
     assert_string_equal(value(database.owner, "SELECT outcome FROM calls WHERE call_id = 'call_zombie'"), "ended_unknown");
     (void)file(0, "call_zombie", story[ENDED]);
     assert_string_equal(value(database.owner, "SELECT outcome FROM calls WHERE call_id = 'call_zombie'"), "ended");
     assert_false(close_call("call_zombie", nine_us));
+}
+
+static bool refuse_operation(struct filed call, const char *operation_key, const char *reason)
+{
+    struct db_unit u = unit_for(0);
+    db_unit_call(&u, DB_REFUSE_OPERATION);
+    db_add_integer(&u, database.companies[0]);
+    db_add_integer(&u, database.branches[0]);
+    db_add_integer(&u, call.call);
+    db_add_integer(&u, call.customer);
+    db_add_text(&u, slice_from_text(operation_key));
+    db_add_text(&u, slice_from_text(reason));
+    db_add_null(&u);
+    db_add_integer(&u, nine_us);
+    run(&u);
+    bool is_new = db_boolean(&u, 0, 0, 0);
+    db_unit_release(&u);
+    return is_new;
+}
+
+static void what_was_agreed_and_is_not_decided_is_told_of_until_it_is(void **)
+{
+    struct delivery agreed = story[ENDED], plain = story[ENDED];
+    agreed.facts = "{\"call_status\":\"ended\",\"booking\":{\"booking_confirmed\":true}}";
+    (void)file(0, "call_plain", story[STARTED]);
+    (void)file(0, "call_plain", plain);
+    assert_false(is_listed("call_plain", true));
+
+    (void)file(0, "call_agreed", story[STARTED]);
+    struct filed f = file(0, "call_agreed", agreed);
+    assert_true(is_listed("call_agreed", true));
+    assert_false(is_listed("call_agreed", false));
+    assert_true(refuse_operation(f, "after_call:call_agreed", "analysis_never_came"));
+    assert_false(is_listed("call_agreed", true));
+
+    (void)file(0, "call_analyzed", story[STARTED]);
+    (void)file(0, "call_analyzed", agreed);
+    (void)file(0, "call_analyzed", story[ANALYZED]);
+    assert_false(is_listed("call_analyzed", true)); /* the analysis has decided */
 }
 
 /* -- bookings -- */
@@ -561,21 +602,7 @@ static void a_definite_no_frees_the_time_and_leaves_one_callback_with_its_reason
 static void what_cannot_be_asked_for_is_one_refused_intent_and_one_callback(void **)
 {
     struct wanted w = wanted("op_impossible", "impossible", 0, 30);
-    for (int n = 0; n < 2; n++) {
-        struct db_unit u = unit_for(0);
-        db_unit_call(&u, DB_REFUSE_OPERATION);
-        db_add_integer(&u, database.companies[0]);
-        db_add_integer(&u, database.branches[0]);
-        db_add_integer(&u, w.call.call);
-        db_add_integer(&u, w.call.customer);
-        db_add_text(&u, slice_of("op_impossible"));
-        db_add_text(&u, slice_of("service_unknown"));
-        db_add_null(&u);
-        db_add_integer(&u, nine_us);
-        run(&u);
-        assert_int_equal(db_boolean(&u, 0, 0, 0), n == 0);
-        db_unit_release(&u);
-    }
+    for (int n = 0; n < 2; n++) assert_int_equal(refuse_operation(w.call, "op_impossible", "service_unknown"), n == 0);
     assert_string_equal(value(database.owner, "SELECT state || reason FROM booking_intents WHERE operation_key = 'op_impossible'"), "refusedservice_unknown");
     assert_int_equal(number(database.owner, "SELECT count(*) FROM jobs WHERE reason = 'service_unknown'"), 1);
     assert_string_equal(write_intent(w).state, "refused");
@@ -660,6 +687,7 @@ int main(int, char **arguments)
         cmocka_unit_test(no_text_of_a_caller_can_stop_its_own_filing),
         cmocka_unit_test(a_webhook_of_any_bytes_is_kept_once_and_listed),
         cmocka_unit_test(a_call_whose_end_never_came_is_closed_and_still_takes_its_end),
+        cmocka_unit_test(what_was_agreed_and_is_not_decided_is_told_of_until_it_is),
         cmocka_unit_test(an_intent_is_written_once_per_operation),
         cmocka_unit_test(overlapping_intents_of_a_calendar_conflict_and_nothing_of_the_second_stays),
         cmocka_unit_test(back_to_back_and_other_calendars_and_companies_do_not_conflict),
