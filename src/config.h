@@ -35,6 +35,7 @@
     X(INTEGER, booking_retry_ms, 1'000, 1, 60'000, "first of the waits of a booking that was not sent: 1, 2, 4 times this; then its row waits in PostgreSQL")              \
     X(INTEGER, booking_lookup_percent, 100, 1, 1000, "scales the look-ups of an unknown outcome (0.5, 2, 5, 15, 30, 60 s)")                                  \
     X(INTEGER, booking_attempts, 3, 1, 10, "creates of one intent at most; then it is parked for people")                                                    \
+    X(INTEGER, booking_pending_s, 300, 1, 86'400, "how often Cal.com is asked whether a pending booking has been accepted")                                   \
     X(INTEGER, call_duration_max_s, call_duration_max_ms / 1000, 1, 86'400, "Retell's longest call")                                                         \
     X(INTEGER, call_end_grace_s, call_end_grace_ms / 1000, 1, 86'400, "how long after that a missing end is waited for")                                     \
     X(INTEGER, body_bytes_max, http_body_bytes_max, 65'536, http_body_bytes_max, "largest body of a request; past it: 413")                                  \

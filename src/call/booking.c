@@ -47,7 +47,7 @@ static void plan_delay(struct booking *b, const char *reason, uint64_t retry_at_
     b->reason = reason;
     b->next_attempt_at_us = s->wall_us + wait_us;
     if (!b->unknown && b->next_attempt_at_us >= b->starts_at_us) plan_refuse(b, reason);
-    if (b->unknown && s->wall_us - b->created_at_us > unknown_patience_us) plan_park(b, reason);
+    if (b->unknown && !b->awaited && s->wall_us - b->created_at_us > unknown_patience_us) plan_park(b, reason);
 }
 
 static void look_up_next(struct booking *b, uint32_t lookups, enum booking_plan if_absent, const char *reason)
@@ -113,6 +113,14 @@ static void read_row(struct booking *b)
     b->calendar = hash128_mix(tenant, hash128_stable(db_text(u, 0, 0, 8)));
 }
 
+/* B13: a pending booking is asked after until somebody at Cal.com has decided, or nobody has and its time is past. It is never created again. */
+static void look_whether_decided(struct booking *b)
+{
+    look_up_next(b, 1, PLAN_DELAY, "awaits_confirmation");
+    b->next_attempt_at_us = b->desk->shard->wall_us + (int64_t)b->desk->config.pending_ms * 1'000;
+    if (b->desk->shard->wall_us > b->starts_at_us + reconcile_after_start_us) plan_refuse(b, "never_confirmed");
+}
+
 /* False: nothing to do for this flow. */
 static bool read_intent(struct booking *b)
 {
@@ -121,11 +129,13 @@ static bool read_intent(struct booking *b)
 
     struct slice state = db_text(u, 0, 0, 0);
     bool sent = slice_equal(state, slice_of("sending")) || slice_equal(state, slice_of("unknown"));
-    if (!sent && !slice_equal(state, slice_of("written"))) return false; /* settled */
+    b->awaited = slice_equal(state, slice_of("pending"));
+    if (!sent && !b->awaited && !slice_equal(state, slice_of("written"))) return false; /* settled */
     read_row(b);
-    b->maybe_sent = sent;
+    b->maybe_sent = sent || b->awaited;
     b->plan = PLAN_TRY;
     if (sent) look_up_whole(b, "found_unfinished");
+    if (b->awaited) look_whether_decided(b);
     if (!booking_join_account(b)) plan_delay(b, "company_without_calcom_key", 0);
     return true;
 }
@@ -434,6 +444,26 @@ static void judge_cancelled(struct booking *b)
     ensure(false);
 }
 
+static void add_delay(struct booking *b, struct db_unit *u)
+{
+    db_add_text(u, b->unknown || b->maybe_sent ? slice_of("unknown") : slice_of("written"));
+    db_add_text(u, slice_from_text(booking_step_name(b->step)));
+    db_add_integer(u, b->next_attempt_at_us);
+    db_add_text(u, slice_from_text(b->reason));
+    db_add_integer(u, b->desk->shard->wall_us);
+}
+
+/* In the same transaction: when to ask whether it has been decided. */
+static void ask_again_later(struct booking *b, struct db_unit *u)
+{
+    b->reason = "awaits_confirmation";
+    b->next_attempt_at_us = b->desk->shard->wall_us + (int64_t)b->desk->config.pending_ms * 1'000;
+    db_unit_call(u, DB_DELAY_INTENT);
+    db_add_integer(u, b->company_id);
+    db_add_integer(u, b->intent_id);
+    add_delay(b, u);
+}
+
 static void save_booked(struct booking *b)
 {
     struct db_unit *u = statement(b, DB_BOOK_INTENT);
@@ -444,7 +474,15 @@ static void save_booked(struct booking *b)
     db_add_integer(u, b->ends_at_us);
     db_add_text(u, b->found.host_name[0] ? slice_from_text(b->found.host_name) : slice_absent);
     db_add_integer(u, b->desk->shard->wall_us);
-    counter_add(b->pending ? &b->desk->counters.pending : &b->desk->counters.booked, 1);
+    if (b->pending) ask_again_later(b, u);
+    if (!b->pending) counter_add(&b->desk->counters.booked, 1);
+    else if (!b->awaited) counter_add(&b->desk->counters.pending, 1);
+}
+
+static void save_delayed(struct booking *b)
+{
+    add_delay(b, statement(b, DB_DELAY_INTENT));
+    counter_add(&b->desk->counters.delayed, 1);
 }
 
 static void save_refused(struct booking *b)
@@ -454,17 +492,6 @@ static void save_refused(struct booking *b)
     db_add_text(u, slice_of("{}"));
     db_add_integer(u, b->desk->shard->wall_us);
     counter_add(&b->desk->counters.refused, 1);
-}
-
-static void save_delayed(struct booking *b)
-{
-    struct db_unit *u = statement(b, DB_DELAY_INTENT);
-    db_add_text(u, b->unknown || b->maybe_sent ? slice_of("unknown") : slice_of("written"));
-    db_add_text(u, slice_from_text(booking_step_name(b->step)));
-    db_add_integer(u, b->next_attempt_at_us);
-    db_add_text(u, slice_from_text(b->reason));
-    db_add_integer(u, b->desk->shard->wall_us);
-    counter_add(&b->desk->counters.delayed, 1);
 }
 
 /* People are told once; after that it is only looked at again. */

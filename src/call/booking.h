@@ -31,7 +31,7 @@ struct booking_desk_config {
     struct db_pool                *pool;
     const struct tenant_directory *directory;
     struct calcom_config           calcom;       /* the origin comes from each credential */
-    uint32_t retry_ms, lookup_percent, attempts_max;
+    uint32_t retry_ms, lookup_percent, attempts_max, pending_ms;
     uint32_t bookings_max, claims_max, accounts_max;
 };
 

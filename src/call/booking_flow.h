@@ -48,6 +48,7 @@ struct booking {                      /* in the desk's pool; from the intent's h
     /* of the judges */
     bool        unknown;              /* something of ours may be at Cal.com: look before anything else */
     bool        maybe_sent;           /* in this life or an earlier one */
+    bool        awaited;              /* Cal.com has it as pending: somebody there will accept or reject it */
     bool        parked;               /* people know: the engine only looks, and never creates again */
     uint32_t    lookups, lookups_wanted, lookup_failures, retries;
     uint32_t    doubles_left;         /* live bookings beside the one that counts */
