@@ -2,7 +2,8 @@
  *
  *     open_next_account → check_clock → ask_me → ask_event_type … → ask_slots → close_account ─► the next credential
  *
- * An answer that says that the rest would fail too (no connection, a refused key, no budget) leads straight to close_account. */
+ * An answer that says that the rest would fail too (no connection, a refused key, no budget) leads straight to close_account. Companies with one key come one
+ * after the other and share one budget, as they share Cal.com's limit. */
 #include "ops/calcom_probe.h"
 
 #include <inttypes.h>
@@ -21,7 +22,8 @@ struct calcom_probe {
     struct findings              *findings;
     struct errand                 errand;
     struct clock_check            clock;
-    uint32_t                      next_company;
+    const struct company         *first; /* of those with the key at hand */
+    struct budget                 spent; /* by those before */
     /* of the company at hand */
     const struct company         *company;
     struct calcom_account        *account;
@@ -133,6 +135,7 @@ static void open_next_account(struct calcom_probe *p);
 
 static void close_account(struct calcom_probe *p)
 {
+    p->spent = *calcom_account_budget(p->account);
     calcom_account_close(p->account);
     open_next_account(p);
 }
@@ -231,16 +234,49 @@ static void check_clock(struct calcom_probe *p)
     else clock_check_start(&p->clock, p->errand.shard, &http, clock_answered);
 }
 
+static bool shares_key(const struct company *a, const struct company *b)
+{
+    if (!a->credential || !b->credential) return false;
+    struct hash128 ours = a->credential->key, theirs = b->credential->key;
+    return ours.high == theirs.high && ours.low == theirs.low;
+}
+
+static const struct company *next_with_key(const struct calcom_probe *p)
+{
+    const struct company *end = p->tenants->companies + p->tenants->company_count;
+    if (!p->company) return nullptr;
+    for (const struct company *c = p->company + 1; c < end; c++)
+        if (shares_key(c, p->company)) return c;
+    return nullptr;
+}
+
+static bool is_first_with_key(const struct calcom_probe *p, const struct company *c)
+{
+    for (const struct company *other = p->tenants->companies; other < c; other++)
+        if (shares_key(other, c)) return false;
+    return c->credential != nullptr; /* none is a gap, and told as one */
+}
+
+static const struct company *next_first(const struct calcom_probe *p)
+{
+    const struct company *end = p->tenants->companies + p->tenants->company_count;
+    for (const struct company *c = p->first ? p->first + 1 : p->tenants->companies; c < end; c++)
+        if (is_first_with_key(p, c)) return c;
+    return nullptr;
+}
+
 static void open_next_account(struct calcom_probe *p)
 {
-    while (p->next_company < p->tenants->company_count && !p->tenants->companies[p->next_company].credential) p->next_company += 1; /* a gap, and told as one */
-    if (p->next_company == p->tenants->company_count) return errand_done(&p->errand);
+    const struct company *same = next_with_key(p);
+    if (!same) p->first = next_first(p);
+    p->company = same ? same : p->first;
+    if (!p->company) return errand_done(&p->errand);
 
-    p->company = &p->tenants->companies[p->next_company++];
     p->count = p->left_out = p->next = p->good = 0;
     p->good_id = 0;
     visit_mappings(p, collect);
     p->account = calcom_account_open(p->errand.shard, p->company->credential, &p->calcom);
+    if (p->account && same) *calcom_account_budget(p->account) = p->spent;
     if (p->account) return check_clock(p);
     name_company(p);
     say(p, FINDING_FAULT, "its Cal.com base URL or API key is none that could be sent");

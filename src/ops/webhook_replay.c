@@ -52,7 +52,7 @@ struct webhook_replay {
     struct kept_webhook           batch[BATCH_MAX];
     uint32_t                      count;
     uint32_t                      filed, filed_before, failed;
-    bool                          unreachable;
+    bool                          unreachable, blind; /* no engine answers; PostgreSQL does not (error) */
     struct db_admin_error         error;
     /* the sending */
     struct errand                 errand;
@@ -137,15 +137,21 @@ static void forget_batch(struct webhook_replay *r)
 
 /* -- what may be hoped for -- */
 
+/* Did the query find its row? */
+static bool found(struct webhook_replay *r, struct db_rows *rows)
+{
+    bool one = rows && db_rows_count(rows) == 1;
+    if (rows) db_rows_free(rows);
+    else r->blind = true;
+    return one;
+}
+
 static bool call_is_known(struct webhook_replay *r, const struct kept_webhook *k)
 {
     char workspace[24];
     snprintf(workspace, sizeof workspace, "%" PRId64, k->workspace_id);
     const struct slice parameters[] = { slice_from_text(workspace), k->event.call_id };
-    struct db_rows *rows = db_admin_query(r->admin, "SELECT 1 FROM calls WHERE workspace_id = $1::bigint AND call_id = $2", parameters, 2, &r->error);
-    bool known = rows && db_rows_count(rows) == 1;
-    if (rows) db_rows_free(rows);
-    return known;
+    return found(r, db_admin_query(r->admin, "SELECT 1 FROM calls WHERE workspace_id = $1::bigint AND call_id = $2", parameters, 2, &r->error));
 }
 
 static bool comes_behind_its_call(const struct webhook_replay *r, const struct kept_webhook *k)
@@ -236,20 +242,17 @@ static void end_as(struct webhook_replay *r, struct kept_webhook *k, enum replay
 
 static bool is_pending(const struct kept_webhook *k) { return k->end == REPLAY_PENDING; }
 
-/* Is it filed under a call? Then a row of the log has done its duty, and belongs to that tenant from now on. false: r->error, or it is not. */
-static bool look_whether_filed(struct webhook_replay *r, const struct kept_webhook *k)
+/* Is it filed under a call? `mark`: then a row of the log has done its duty, and belongs to that tenant from now on. */
+static bool is_filed(struct webhook_replay *r, const struct kept_webhook *k, bool mark)
 {
-    bool of_log = slice_starts_with(slice_from_text(k->id), slice_of("log:"));
+    mark = mark && slice_starts_with(slice_from_text(k->id), slice_of("log:"));
     char workspace[24];
     snprintf(workspace, sizeof workspace, "%" PRId64, k->workspace_id);
-    const struct slice parameters[] = { slice_from_text(workspace), k->event.call_id, k->event.name, slice_from_text(k->dedupe), of_log ? number_of_id(k->id) : slice_absent };
-    struct db_rows *rows = db_admin_query(r->admin,
+    const struct slice parameters[] = { slice_from_text(workspace), k->event.call_id, k->event.name, slice_from_text(k->dedupe), mark ? number_of_id(k->id) : slice_absent };
+    return found(r, db_admin_query(r->admin,
         "WITH filed AS (SELECT company_id FROM call_events WHERE workspace_id = $1::bigint AND call_id = $2 AND event = $3 AND dedupe = $4),"
         "     marked AS (UPDATE webhook_log l SET outcome = 'replayed', company_id = f.company_id FROM filed f WHERE l.id = $5::bigint)"
-        "  SELECT 1 FROM filed", parameters, 5, &r->error);
-    bool filed = rows && db_rows_count(rows) == 1;
-    if (rows) db_rows_free(rows);
-    return filed;
+        "  SELECT 1 FROM filed", parameters, 5, &r->error));
 }
 
 /* Before anything is sent. What is filed already is sent all the same: the engine has to take it for a copy, and only then is it one. */
@@ -258,7 +261,7 @@ static void judge_before(struct webhook_replay *r, bool *filed_before)
     for (uint32_t n = 0; n < r->count; n++) {
         struct kept_webhook *k = &r->batch[n];
         k->expected = is_expected(r, k);
-        filed_before[n] = k->reading == RETELL_UNDERSTOOD && look_whether_filed(r, k);
+        filed_before[n] = k->reading == RETELL_UNDERSTOOD && is_filed(r, k, false);
         if (!workspace_of(r, k)) end_as(r, k, REPLAY_FAILED, "its workspace is gone, or has no key to sign with");
     }
 }
@@ -281,10 +284,10 @@ static bool settle(struct webhook_replay *r)
         for (uint32_t n = 0; n < r->count; n++) {
             struct kept_webhook *k = &r->batch[n];
             if (!is_pending(k) || k->status / 100 != 2 || k->reading != RETELL_UNDERSTOOD) continue;
-            if (look_whether_filed(r, k)) end_as(r, k, REPLAY_FILED, nullptr);
+            if (is_filed(r, k, true)) end_as(r, k, REPLAY_FILED, nullptr);
             else waiting |= k->expected;
         }
-        if (!waiting) return true;
+        if (!waiting || r->blind) return true;
         if (clock_monotonic_us() >= until_us) return false;
         nanosleep(&pause, nullptr);
     }
@@ -307,17 +310,25 @@ static bool send_once(struct webhook_replay *r)
     return !r->unreachable;
 }
 
-/* false: the engine was not reached, or there was no shard to ask it from. */
+static void end_copies(struct webhook_replay *r, const bool *filed_before)
+{
+    for (uint32_t n = 0; n < r->count; n++) {
+        struct kept_webhook *k = &r->batch[n];
+        if (filed_before[n] && is_pending(k) && k->status / 100 == 2 && is_filed(r, k, true)) end_as(r, k, REPLAY_FILED_BEFORE, nullptr);
+    }
+}
+
+/* false: the engine was not reached, PostgreSQL could not be asked, or there was no shard to ask from. */
 static bool send_batch(struct webhook_replay *r)
 {
     bool filed_before[BATCH_MAX], settled = r->count == 0;
     judge_before(r, filed_before);
     for (uint32_t round = 0; round < ROUNDS_MAX && !settled; round++) {
         if (!send_once(r)) return false;
-        for (uint32_t n = 0; n < r->count; n++)
-            if (filed_before[n] && is_pending(&r->batch[n]) && r->batch[n].status / 100 == 2) end_as(r, &r->batch[n], REPLAY_FILED_BEFORE, nullptr);
+        end_copies(r, filed_before);
         settled = settle(r);
     }
+    if (r->blind) return command_failed("webhooks", r->error.text), false;
     for (uint32_t n = 0; n < r->count; n++) {
         if (is_pending(&r->batch[n])) end_as(r, &r->batch[n], REPLAY_FAILED, failure_of(&r->batch[n]));
         tell(&r->batch[n]);

@@ -146,6 +146,22 @@ def test_doctor_asks_no_more_than_the_budget_leaves():
     assert asked == {"get_event_type": 4 + 36, "slots": 2}, asked # fri's four, and as many of prx's as there may be
 
 
+def test_companies_with_one_key_share_what_doctor_may_ask():
+    def a_chain(description):
+        fri = description["companies"][0]
+        for n in range(20):
+            service = {"key": "schnitt", "name": "Schnitt", "duration_minutes": 30, "calcom_event_type_id": 5001}
+            description["companies"].append({"key": f"kette{n}", "name": f"Kette {n}", "time_zone": "Europe/Berlin", "calcom": fri["calcom"], "branches": [], "services": [service]})
+
+    with a_world(engine=False) as w:
+        w.engine.must("provision", with_changes(w, a_chain), owner=True)
+        said = w.engine.command("doctor", owner=True, budget_per_minute=110)
+        asked = [r for r in w.simulator.requests() if r["endpoint"] in ("me", "get_event_type")]
+    assert "ok    company kette3: Cal.com accepts its API key" in said.stdout, said.stdout
+    assert "note  company kette19: Cal.com is not looked at: The request budget is used up" in said.stdout, said.stdout
+    assert len(asked) < 60, len(asked)
+
+
 def test_doctor_without_cal_com(clinic, doctor):
     asked = len(clinic.simulator.requests())
     said, status = doctor(None, "--offline")
