@@ -89,7 +89,7 @@ static enum db_outcome open_calls(struct played_row *a)
 
 static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
 {
-    enum db_statement s = u->calls[0].statement;
+    enum db_statement s = statement_of(u);
     if (s == DB_FILE_CALL_EVENT) return file_event(u, a);
     if (s == DB_WRITE_INTENT) return write_intent(u, a);
     if (s == DB_REFUSE_OPERATION) return refuse_operation(u, a);
@@ -211,7 +211,8 @@ static int tear_down(void **)
 
 static void agree(const char *date)
 {
-    snprintf(db.facts, sizeof db.facts, "{\"booking_confirmed\":true,\"uhrzeit\":\"10:30\",\"name\":\"Zoe\",\"dienstleistung\":\"Haarschnitt\"%s%s%s}", *date ? ",\"datum\":\"" : "", date, *date ? "\"" : "");
+    snprintf(db.facts, sizeof db.facts, "{\"booking_confirmed\":true,\"uhrzeit\":\"10:30\",\"name\":\"Zoe\",\"dienstleistung\":\"Haarschnitt\"%s%s%s}",
+             *date ? ",\"datum\":\"" : "", date, *date ? "\"" : "");
 }
 
 static void expect_end(const struct letter *l, enum mail_end end)

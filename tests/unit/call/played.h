@@ -89,7 +89,8 @@ struct played_row { bool is_there; uint32_t columns, text_bytes; struct played_v
 static struct list asked;   /* units without an answer */
 static struct list waiters; /* for the database to come back */
 static bool database_is_up;
-/* The test's: what the statement does, and what it answers. */
+static uint32_t played_call; /* of the unit that is being answered */
+/* The test's: what the statement at played_call does, and what it answers. */
 static enum db_outcome play_statement(struct db_unit *u, struct played_row *answer);
 
 static void play_database(void)
@@ -118,9 +119,10 @@ static struct played_value *next_value(struct played_row *answer)
 
 static const struct db_parameter *parameter_of(const struct db_unit *u, uint32_t n)
 {
-    assert_true(n < u->calls[0].parameter_count);
-    return &u->calls[0].parameters[n];
+    assert_true(played_call < u->call_count && n < u->calls[played_call].parameter_count);
+    return &u->calls[played_call].parameters[n];
 }
+[[maybe_unused]] static enum db_statement statement_of(const struct db_unit *u) { return u->calls[played_call].statement; }
 [[maybe_unused]] static int64_t integer_of(const struct db_unit *u, uint32_t n)
 {
     assert_true(parameter_of(u, n)->kind == DB_INTEGER);
@@ -137,16 +139,20 @@ static const struct db_parameter *parameter_of(const struct db_unit *u, uint32_t
 void db_unit_begin(struct db_unit *u, struct db_tenant tenant)
 {
     assert_false(u->running);
-    assert_null(u->results[0]); /* released */
+    for (uint32_t n = 0; n < DB_UNIT_CALLS_MAX; n++) assert_null(u->results[n]); /* released */
     u->tenant = tenant;
     u->call_count = 0;
 }
 void db_unit_call(struct db_unit *u, enum db_statement s)
 {
-    assert_int_equal(u->call_count, 0); /* every unit under test is one statement */
+    assert_true(u->call_count < DB_UNIT_CALLS_MAX);
     u->calls[u->call_count++] = (struct db_call){ .statement = s };
 }
-static void add_parameter(struct db_unit *u, struct db_parameter p) { u->calls[0].parameters[u->calls[0].parameter_count++] = p; }
+static void add_parameter(struct db_unit *u, struct db_parameter p)
+{
+    struct db_call *call = &u->calls[u->call_count - 1];
+    call->parameters[call->parameter_count++] = p;
+}
 void db_add_integer(struct db_unit *u, int64_t value) { add_parameter(u, (struct db_parameter){ .kind = DB_INTEGER, .integer = value }); }
 void db_add_null(struct db_unit *u) { add_parameter(u, (struct db_parameter){ .kind = DB_NULL }); }
 void db_add_text(struct db_unit *u, struct slice text)
@@ -157,17 +163,21 @@ void db_add_text(struct db_unit *u, struct slice text)
 void db_unit_release(struct db_unit *u)
 {
     assert_false(u->running);
-    free(u->results[0]);
-    u->results[0] = nullptr;
+    for (uint32_t n = 0; n < DB_UNIT_CALLS_MAX; n++) {
+        free(u->results[n]);
+        u->results[n] = nullptr;
+    }
 }
 void db_submit(struct db_pool *, struct db_unit *u, db_unit_done *done)
 {
-    const char *letters = db_statement_definition(u->calls[0].statement)->parameters;
     assert_false(u->running);
-    assert_int_equal(u->calls[0].parameter_count, strlen(letters));
-    for (uint32_t n = 0; letters[n]; n++) {
-        bool integer = parameter_of(u, n)->kind == DB_INTEGER;
-        assert_true(parameter_of(u, n)->kind == DB_NULL || integer == (letters[n] == 'i'));
+    for (played_call = 0; played_call < u->call_count; played_call++) {
+        const char *letters = db_statement_definition(statement_of(u))->parameters;
+        assert_int_equal(u->calls[played_call].parameter_count, strlen(letters));
+        for (uint32_t n = 0; letters[n]; n++) {
+            bool integer = parameter_of(u, n)->kind == DB_INTEGER;
+            assert_true(parameter_of(u, n)->kind == DB_NULL || integer == (letters[n] == 'i'));
+        }
     }
     u->running = true;
     u->done = done;
@@ -176,33 +186,41 @@ void db_submit(struct db_pool *, struct db_unit *u, db_unit_done *done)
 void db_pool_when_up(struct db_pool *, struct db_waiter *w) { list_push_back(&waiters, &w->node); }
 void db_pool_forget(struct db_pool *, struct db_waiter *w) { list_remove(&waiters, &w->node); }
 
-static const struct played_value *value_of(const struct db_unit *u, uint32_t row, uint32_t column)
+static const struct played_value *value_of(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column)
 {
-    const struct played_row *answer = u->results[0];
+    const struct played_row *answer = u->results[call];
     assert_true(!u->running && u->outcome == DB_OK && answer && answer->is_there && row == 0 && column < answer->columns);
     return &answer->values[column];
 }
-uint32_t db_row_count(const struct db_unit *u, uint32_t) { return ((const struct played_row *)u->results[0])->is_there; }
-bool db_is_null(const struct db_unit *u, uint32_t, uint32_t row, uint32_t column) { return value_of(u, row, column)->kind == PLAYED_NULL; }
-int64_t db_integer(const struct db_unit *u, uint32_t, uint32_t row, uint32_t column) { return value_of(u, row, column)->integer; }
-bool db_boolean(const struct db_unit *u, uint32_t, uint32_t row, uint32_t column) { return value_of(u, row, column)->integer != 0; }
-struct slice db_text(const struct db_unit *u, uint32_t, uint32_t row, uint32_t column)
+uint32_t db_row_count(const struct db_unit *u, uint32_t call) { return ((const struct played_row *)u->results[call])->is_there; }
+bool db_is_null(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column) { return value_of(u, call, row, column)->kind == PLAYED_NULL; }
+int64_t db_integer(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column) { return value_of(u, call, row, column)->integer; }
+bool db_boolean(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column) { return value_of(u, call, row, column)->integer != 0; }
+struct slice db_text(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column)
 {
-    const struct played_value *v = value_of(u, row, column);
+    const struct played_value *v = value_of(u, call, row, column);
     return v->kind == PLAYED_TEXT ? slice_from_text(v->text) : slice_absent;
+}
+
+/* One transaction: the first statement that fails ends it. What its earlier ones did is not undone, so let the test's fail first. */
+static enum db_outcome play_unit(struct db_unit *u)
+{
+    enum db_outcome outcome = DB_OK;
+    u->constraint[0] = u->sqlstate[0] = 0;
+    for (played_call = 0; played_call < u->call_count && outcome == DB_OK; played_call++) {
+        struct played_row *answer = calloc(1, sizeof *answer);
+        assert_non_null(answer);
+        u->results[played_call] = answer;
+        outcome = play_statement(u, answer);
+    }
+    return outcome;
 }
 
 static void answer_statement(struct db_unit *u)
 {
     u->running = false;
-    u->outcome = DB_UNAVAILABLE;
-    u->constraint[0] = u->sqlstate[0] = 0;
-    if (database_is_up) {
-        struct played_row *answer = calloc(1, sizeof *answer);
-        u->results[0] = answer;
-        u->outcome = play_statement(u, answer);
-        if (u->outcome != DB_OK) db_unit_release(u);
-    }
+    u->outcome = database_is_up ? play_unit(u) : DB_UNAVAILABLE;
+    if (u->outcome != DB_OK) db_unit_release(u);
     u->done(u);
 }
 

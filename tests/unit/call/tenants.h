@@ -4,7 +4,8 @@
 #include "tenant/tenant.h"
 
 [[maybe_unused]] static const struct credential salon_credential = { .company_id = 3, .key = { 1, 2 } };
-[[maybe_unused]] static struct company salon_companies[] = { { .id = 3, .key = slice_of("fri"), .name = slice_of("Friseur"), .time_zone = slice_of("Europe/Berlin"), .credential = &salon_credential } };
+[[maybe_unused]] static struct company salon_companies[] = { { .id = 3, .key = slice_of("fri"), .name = slice_of("Friseur"),
+                                                                .time_zone = slice_of("Europe/Berlin"), .credential = &salon_credential } };
 
 [[maybe_unused]] static struct branch salon_branches[] = {
     { .id = 21, .company = &salon_companies[0], .key = slice_of("fri/berlin"), .name = slice_of("Berlin"), .time_zone = slice_of("Europe/Berlin"),

@@ -15,14 +15,14 @@ static struct { uint32_t filed, kept; char kept_as[16]; enum db_outcome keep; } 
 
 static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
 {
-    if (u->calls[0].statement == DB_KEEP_WEBHOOK) {
+    if (statement_of(u) == DB_KEEP_WEBHOOK) {
         if (db.keep != DB_OK) return db.keep;
         text_of(u, 8, db.kept_as, sizeof db.kept_as);
         db.kept += 1;
         give_integer(a, 1);
         return DB_OK;
     }
-    assert_int_equal(u->calls[0].statement, DB_FILE_CALL_EVENT);
+    assert_int_equal(statement_of(u), DB_FILE_CALL_EVENT);
     db.filed += 1;
     give_integer(a, 1);
     give_integer(a, 101);
@@ -331,6 +331,17 @@ static void a_drain_without_a_database_lets_go_of_the_quarantine(void **)
     assert_int_equal(shard.holds, 0);
 }
 
+static void a_drain_whose_database_goes_away_lets_go_of_what_it_was_asked(void **)
+{
+    receive(4, nonsense);
+    become_durable(); /* and the statement is on its way */
+    assert_int_equal(asked.count, 1);
+    database_is_up = false;
+    drain();
+    assert_int_equal(retired, 0);
+    assert_int_equal(shard.holds, 0);
+}
+
 static void a_webhook_that_comes_while_draining_comes_again_elsewhere(void **)
 {
     drain();
@@ -405,6 +416,7 @@ int main(void)
         TEST(what_had_no_tenant_may_find_one_when_it_is_sent_again),
         TEST(what_becomes_durable_while_draining_is_left_to_the_journal),
         TEST(a_drain_without_a_database_lets_go_of_the_quarantine),
+        TEST(a_drain_whose_database_goes_away_lets_go_of_what_it_was_asked),
         TEST(a_webhook_that_comes_while_draining_comes_again_elsewhere),
         TEST(every_record_of_an_earlier_life_is_told_and_retired_without_an_answer),
         TEST(records_that_find_no_room_are_told_later),
