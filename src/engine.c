@@ -257,7 +257,8 @@ static void open_desks(struct engine *e)
     if (e->shard->index == 0) tenant_loader_listen(&e->loader, e->pool);
     e->bookings = booking_desk_open(&(struct booking_desk_config){
         .shard = e->shard, .pool = e->pool, .directory = &e->directory, .calcom = calcom_config_of(e->shared), .retry_ms = (uint32_t)c->booking_retry_ms,
-        .lookup_percent = (uint32_t)c->booking_lookup_percent, .attempts_max = (uint32_t)c->booking_attempts, .pending_ms = (uint32_t)c->booking_pending_s * 1'000, .bookings_max = bookings_max, .claims_max = slot_claims_max,
+        .lookup_percent = (uint32_t)c->booking_lookup_percent, .attempts_max = (uint32_t)c->booking_attempts,
+        .pending_ms = (uint32_t)c->booking_pending_s * 1'000, .bookings_max = bookings_max, .claims_max = slot_claims_max,
         .accounts_max = calcom_accounts_max });
     e->calls = call_desk_open(&(struct call_desk_config){
         .shard = e->shard, .pool = e->pool, .directory = &e->directory, .bookings = e->bookings, .calls_max = (uint32_t)c->calls, .filings_max = filings_max,

@@ -537,7 +537,10 @@ static bool outcome_is_saved(struct booking *b)
 
 static enum flow_status finish(struct booking *b)
 {
-    static const char *const names[] = { [PLAN_TRY] = "unfinished", [PLAN_RETRY] = "unfinished", [PLAN_BOOK] = "booked", [PLAN_REFUSE] = "refused", [PLAN_DELAY] = "delayed", [PLAN_PARK] = "parked", [PLAN_LEAVE] = "left" };
+    static const char *const names[] = {
+        [PLAN_TRY] = "unfinished", [PLAN_RETRY] = "unfinished", [PLAN_BOOK] = "booked", [PLAN_REFUSE] = "refused",
+        [PLAN_DELAY] = "delayed", [PLAN_PARK] = "parked", [PLAN_LEAVE] = "left",
+    };
     db_unit_release(&b->steady.unit);
     booking_leave_calendar(b);
     if (b->plan != PLAN_LEAVE)

@@ -233,7 +233,8 @@ static void dates_and_times_of_day_are_read_exactly(void **)
     w = wall(2026, 1, 1, 7, 7);
     static const struct slice dates[] = { slice_of(""), slice_of("2026-02-29"), slice_of("2026-2-28"), slice_of("28.02.2026"), slice_of("2026-02-28T"), slice_of("2026-02-28 ") };
     for (size_t n = 0; n < sizeof dates / sizeof *dates; n++) assert_false(date_parse(dates[n], &w));
-    static const struct slice times[] = { slice_of(""), slice_of("9"), slice_of("9:5"), slice_of("24:00"), slice_of("10:60"), slice_of("10:00:00"), slice_of("10.00"), slice_of("10:00 "), slice_of("+9:00"), slice_of("009:00") };
+    static const struct slice times[] = { slice_of(""), slice_of("9"), slice_of("9:5"), slice_of("24:00"), slice_of("10:60"), slice_of("10:00:00"),
+                                          slice_of("10.00"), slice_of("10:00 "), slice_of("+9:00"), slice_of("009:00") };
     for (size_t n = 0; n < sizeof times / sizeof *times; n++) assert_false(time_of_day_parse(times[n], &w));
     assert_wall(w, wall(2026, 1, 1, 7, 7));
 }

@@ -28,7 +28,8 @@ static void expect(enum calcom_question q, uint16_t status, const char *answer, 
 static void expect_in_all_shapes(uint16_t status, const char *words, enum calcom_outcome outcome, enum calcom_refusal refusal)
 {
     static const char *const shapes[] = {
-        "{\"status\":\"error\",\"path\":\"/v2/bookings\",\"error\":{\"code\":\"BadRequestException\",\"message\":\"%s\",\"details\":{\"message\":\"%s\",\"error\":\"Bad Request\",\"statusCode\":400}}}",
+        ("{\"status\":\"error\",\"path\":\"/v2/bookings\",\"error\":{\"code\":\"BadRequestException\",\"message\":\"%s\",\"details\":"
+        "{\"message\":\"%s\",\"error\":\"Bad Request\",\"statusCode\":400}}}"),
         "{\"status\":\"error\",\"error\":{\"code\":\"X\",\"message\":\"Bad Request Exception\",\"details\":\"%s\"}}",
         "{\"status\":\"error\",\"error\":{\"code\":\"X\",\"message\":\"Bad Request Exception\",\"details\":{\"message\":[\"other\",\"%s\"]}}}",
         "{\"status\":\"error\",\"error\":{\"code\":\"CONFLICT\",\"message\":\"%s\"},\"message\":\"%s\"}",

@@ -79,7 +79,8 @@ static void a_tenant_sees_its_own_rows_and_no_others(void **)
 
 static void a_row_without_a_company_is_shown_to_its_workspace_alone(void **)
 {
-    value(database.owner, "INSERT INTO webhook_log (workspace_id, provider, dedupe, received_at, outcome, body) VALUES (%lld, 'retell', 'nobody', now(), 'unrouted', '')", (long long)database.workspace);
+    value(database.owner, "INSERT INTO webhook_log (workspace_id, provider, dedupe, received_at, outcome, body)"
+                          " VALUES (%lld, 'retell', 'nobody', now(), 'unrouted', '')", (long long)database.workspace);
     struct db_admin *a = as_company(database.companies[0]);
     static const char nobodys[] = "SELECT count(*) FROM webhooks WHERE company_id IS NULL";
     assert_int_equal(number(a, nobodys), 0);

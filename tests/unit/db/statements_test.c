@@ -591,7 +591,8 @@ static void a_definite_no_frees_the_time_and_leaves_one_callback_with_its_reason
     int64_t intent = write_intent(wanted("op_no", "no", 0, 30)).id;
     refuse_intent(intent, "slot_taken");
     refuse_intent(intent, "slot_taken");
-    assert_string_equal(value(database.owner, "SELECT string_agg(kind || reason || state || (details ->> 'asked'), ',') FROM jobs WHERE intent_id = %lld", (long long)intent), "callbackslot_takenopen10:00");
+    assert_string_equal(value(database.owner, "SELECT string_agg(kind || reason || state || (details ->> 'asked'), ',') FROM jobs"
+                                              " WHERE intent_id = %lld", (long long)intent), "callbackslot_takenopen10:00");
     assert_int_equal(send_intent(intent, nine_us), -1);
     assert_int_equal(write_intent(wanted("op_no_next", "no", 0, 30)).outcome, DB_OK);
     struct intent again = write_intent(wanted("op_no", "no", 0, 30));

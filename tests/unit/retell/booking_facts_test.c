@@ -204,7 +204,8 @@ static void what_is_not_understood_is_said_and_not_replaced(void **)
 {
     static const char *const bad_dates[] = { "morgen", "blaugrün", "2026-02-29", "31.04.2026", "2026-13-01", "2026-11-5", "5.11.2026", "15.1", "20.11.", "7. November", "11/20/2026",
                                              "20261120", "2026-11-20T09:30", "0", "2026-11-05x", "05.11.26", "+5112026", "05,11,2026", "0x112026" };
-    static const char *const bad_times[] = { "vierzehn Uhr", "Uhr", " Uhr", "nachmittags", "24", "24:00", "9:60", "14.30", "14:3", "140", "1430", "-1", "09:30:00", "2 pm", "14 Uhr 30", "halb drei", "::" };
+    static const char *const bad_times[] = { "vierzehn Uhr", "Uhr", " Uhr", "nachmittags", "24", "24:00", "9:60", "14.30", "14:3", "140",
+                                             "1430", "-1", "09:30:00", "2 pm", "14 Uhr 30", "halb drei", "::" };
     char json[128];
     for (size_t n = 0; n < sizeof bad_dates / sizeof *bad_dates; n++) {
         snprintf(json, sizeof json, "{\"datum\":\"%s\",\"uhrzeit\":\"09:30\"}", bad_dates[n]);

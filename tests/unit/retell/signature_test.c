@@ -20,7 +20,8 @@ static enum signature_verdict verdict_of_a(const char *header) { return verdict(
 
 static void what_retell_signs_is_valid(void **)
 {
-    static const struct slice b_body = slice_of("{\"event\":\"call_analyzed\",\"call\":{\"call_id\":\"call_9f8e7d6c5b4a39281706f5e4d3c\",\"transcript\":\"User: ¿Tenéis mesa a las 8? 👍\\nAgent: Sí, señora Núñez.\"}}");
+    static const struct slice b_body = slice_of("{\"event\":\"call_analyzed\",\"call\":{\"call_id\":\"call_9f8e7d6c5b4a39281706f5e4d3c\","
+                                                "\"transcript\":\"User: ¿Tenéis mesa a las 8? 👍\\nAgent: Sí, señora Núñez.\"}}");
     static const struct slice d_key = slice_of("test-api-key");
     assert_int_equal(a_body.length, 123);
     assert_int_equal(b_body.length, 159);

@@ -123,7 +123,8 @@ static void nothing_is_there_twice(void **)
                  "companies[0].staff[1].key: another entry has the same");
     assert_wrong(with("\"customers\":[{\"key\":\"a\",\"phone\":\"+491713920001\"},{\"key\":\"b\",\"phone\":null},{\"key\":\"c\",\"phone\":\"+491713920001\"}]"),
                  "companies[0].customers[2].phone: another customer has the same");
-    assert_wrong("{\"companies\":[{\"key\":\"a\",\"name\":\"A\",\"time_zone\":\"UTC\",\"branches\":[{\"key\":\"b\",\"name\":\"B\",\"time_zone\":\"UTC\",\"workspace\":\"w\",\"phone_numbers\":[\"+493023125001\"]},"
+    assert_wrong("{\"companies\":[{\"key\":\"a\",\"name\":\"A\",\"time_zone\":\"UTC\",\"branches\":[{\"key\":\"b\",\"name\":\"B\",\"time_zone\":\"UTC\","
+                  "\"workspace\":\"w\",\"phone_numbers\":[\"+493023125001\"]},"
                  "{\"key\":\"c\",\"name\":\"C\",\"time_zone\":\"UTC\",\"workspace\":\"v\",\"phone_numbers\":[\"+493023125001\"]}]},"
                  "{\"key\":\"d\",\"name\":\"D\",\"time_zone\":\"UTC\",\"branches\":[{\"key\":\"b\",\"name\":\"B\",\"time_zone\":\"UTC\",\"workspace\":\"w\",\"phone_numbers\":[\"+493023125001\"]}]}]}",
                  "companies[1].branches[0].phone_numbers[0]: the same workspace has this number twice");
