@@ -36,7 +36,6 @@ struct kept_webhook {
     struct retell_event event;
     char                dedupe[RETELL_DEDUPE_BYTES_MAX + 1];
     bool                expected; /* as far as this command can see, the engine can file it */
-    enum http_outcome   answer;
     uint16_t            status;   /* 0: no answer */
     enum replay_end     end;
     const char         *why;      /* FAILED */
@@ -180,7 +179,6 @@ static void answered(struct http_call *call)
 {
     struct webhook_replay *r = container_of(call, struct webhook_replay, call);
     struct kept_webhook *k = &r->batch[r->next];
-    k->answer = call->outcome;
     k->status = call->outcome == HTTP_ANSWERED ? call->status : 0;
     r->unreachable = call->outcome == HTTP_NOT_CONNECTED || call->outcome == HTTP_NOT_TRUSTED;
     http_call_release(call);
@@ -266,9 +264,19 @@ static void judge_before(struct webhook_replay *r, bool *filed_before)
     }
 }
 
+static const char *refusal_of(uint16_t status)
+{
+    switch (status) {
+    case 0:   return "no whole answer came: ask again";
+    case 401: return "its signature was refused: is the clock the engine's?";
+    case 503: return "the engine is too busy, or draining: ask again";
+    default:  return "the engine refuses it";
+    }
+}
+
 static const char *failure_of(const struct kept_webhook *k)
 {
-    if (k->status / 100 != 2) return k->status == 503 ? "the engine is too busy, or draining" : k->status == 401 ? "its signature was refused: is the clock the engine's?" : "refused";
+    if (k->status / 100 != 2) return refusal_of(k->status);
     if (k->reading != RETELL_UNDERSTOOD) return retell_reading_text(k->reading);
     if (k->event.kind == RETELL_CHAT) return "a chat belongs to no call";
     return k->expected ? "acknowledged, and not filed within its time: ask again" : "no number leads it to a branch";
