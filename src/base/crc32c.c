@@ -1,9 +1,10 @@
 #include "base/crc32c.h"
-#include <threads.h>
+#include <pthread.h>
+#include "base/ensure.h"
 
-static uint32_t  table[256];
-static bool      cpu_has_instruction;
-static once_flag prepared = ONCE_FLAG_INIT;
+static uint32_t       table[256];
+static bool           cpu_has_instruction;
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
 /* The remainder of each byte, for the reflected polynomial. */
 static void fill_table(void)
@@ -49,7 +50,7 @@ static void prepare(void)
 
 uint32_t crc32c_by_table(uint32_t so_far, struct slice bytes)
 {
-    call_once(&prepared, prepare);
+    ensure(pthread_once(&prepared, prepare) == 0);
     uint32_t remainder = ~so_far;
     for (size_t n = 0; n < bytes.length; n++) remainder = remainder >> 8 ^ table[(remainder ^ (uint8_t)bytes.start[n]) & 0xff];
     return ~remainder;
@@ -57,6 +58,6 @@ uint32_t crc32c_by_table(uint32_t so_far, struct slice bytes)
 
 uint32_t crc32c(uint32_t so_far, struct slice bytes)
 {
-    call_once(&prepared, prepare);
+    ensure(pthread_once(&prepared, prepare) == 0);
     return cpu_has_instruction ? by_instruction(so_far, bytes) : crc32c_by_table(so_far, bytes);
 }

@@ -2,7 +2,7 @@
  * the hole, so there are no tombstones and a map does not slow down with age. Hashing is SipHash-2-4 with 128 bits of result
  * (Aumasson and Bernstein, "SipHash: a fast short-input PRF"; the 128-bit variant is of the same authors). */
 #include "base/hash_map.h"
-#include <threads.h>
+#include <pthread.h>
 #include "base/clock.h"
 #include "base/ensure.h"
 
@@ -17,7 +17,7 @@ struct sip { uint64_t v0, v1, v2, v3; };
 static const struct sip_key stable_key = { UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908) };
 
 static struct sip_key process_key;
-static once_flag      process_key_drawn = ONCE_FLAG_INIT;
+static pthread_once_t process_key_drawn = PTHREAD_ONCE_INIT;
 
 static void draw_process_key(void) { random_fill(&process_key, sizeof process_key); }
 
@@ -82,7 +82,7 @@ static struct hash128 sip_hash(struct sip_key key, struct slice text)
 
 struct hash128 hash128_of(struct slice text)
 {
-    call_once(&process_key_drawn, draw_process_key);
+    ensure(pthread_once(&process_key_drawn, draw_process_key) == 0);
     return sip_hash(process_key, text);
 }
 

@@ -5,21 +5,21 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <threads.h>
+#include <pthread.h>
 #include "base/clock.h"
 #include "base/ensure.h"
 
 enum { NONCE_BYTES = 12, TAG_BYTES = 16 };
 static_assert(SECRET_OVERHEAD_BYTES == NONCE_BYTES + TAG_BYTES);
 
-static once_flag   algorithms_fetched = ONCE_FLAG_INIT;
-static EVP_MD     *sha256;
-static EVP_MAC    *hmac;
-static EVP_CIPHER *aes_256_gcm;
+static pthread_once_t algorithms_fetched = PTHREAD_ONCE_INIT;
+static EVP_MD        *sha256;
+static EVP_MAC       *hmac;
+static EVP_CIPHER    *aes_256_gcm;
 
 struct contexts { EVP_MD_CTX *digest; EVP_MAC_CTX *mac; };
 static thread_local struct contexts *own_contexts;
-static tss_t                         contexts_of_ended_thread;
+static pthread_key_t                 contexts_of_ended_thread;
 
 static void contexts_free(void *contexts)
 {
@@ -35,13 +35,13 @@ static void fetch_algorithms(void)
     hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
     aes_256_gcm = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
     ensure(sha256 && hmac && aes_256_gcm);
-    ensure(tss_create(&contexts_of_ended_thread, contexts_free) == thrd_success);
+    ensure(pthread_key_create(&contexts_of_ended_thread, contexts_free) == 0);
 }
 
 static struct contexts *contexts(void)
 {
     if (own_contexts) return own_contexts;
-    call_once(&algorithms_fetched, fetch_algorithms);
+    ensure(pthread_once(&algorithms_fetched, fetch_algorithms) == 0);
     struct contexts *c = malloc(sizeof *c);
     ensure(c);
     *c = (struct contexts){ .digest = EVP_MD_CTX_new(), .mac = EVP_MAC_CTX_new(hmac) };
@@ -50,7 +50,7 @@ static struct contexts *contexts(void)
     static char hash_name[] = "SHA256"; /* not const only because the type of a parameter is not */
     OSSL_PARAM digest[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash_name, 0), OSSL_PARAM_construct_end() };
     ensure(EVP_MAC_CTX_set_params(c->mac, digest));
-    ensure(tss_set(contexts_of_ended_thread, c) == thrd_success);
+    ensure(pthread_setspecific(contexts_of_ended_thread, c) == 0);
     return own_contexts = c;
 }
 
@@ -152,7 +152,7 @@ bool secret_seal(const struct secret_key *k, struct slice context, struct slice 
     uint8_t *to = room_for(sealed, plain.length + SECRET_OVERHEAD_BYTES);
     if (!to) return false;
 
-    call_once(&algorithms_fetched, fetch_algorithms);
+    ensure(pthread_once(&algorithms_fetched, fetch_algorithms) == 0);
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     ensure(c && encrypt(c, k, context, plain, to)); /* only lack of memory makes encryption fail */
     EVP_CIPHER_CTX_free(c);
@@ -168,7 +168,7 @@ bool secret_open(const struct secret_key *k, struct slice context, struct slice 
     uint8_t *to = room_for(plain, length);
     if (!to) return false;
 
-    call_once(&algorithms_fetched, fetch_algorithms);
+    ensure(pthread_once(&algorithms_fetched, fetch_algorithms) == 0);
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     ensure(c);
     bool genuine = decrypt(c, k, context, sealed, to);
