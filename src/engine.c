@@ -354,6 +354,7 @@ static void finish(struct shard *s)
     call_desk_close(e->calls);
     booking_desk_close(e->bookings);
     db_pool_close(e->pool);
+    tenant_loader_close(&e->loader); /* all shards have ended: nobody looks into a snapshot any more */
     journal_close(e->journal);
     e->magic = 0;
     free(e);

@@ -140,3 +140,10 @@ void tenant_loader_stop(struct tenant_loader *l)
     timer_stop(&l->shard->timers, &l->timer);
     if (list_node_is_linked(&l->waiter.node)) db_pool_forget(l->pool, &l->waiter);
 }
+
+void tenant_loader_close(struct tenant_loader *l)
+{
+    ensure(l->state == TENANT_IDLE && l->parsed == nullptr);
+    tenant_snapshot_free(l->serving);
+    l->serving = nullptr;
+}

@@ -57,3 +57,5 @@ void tenant_loader_listen(struct tenant_loader *l, struct db_pool *p);
 struct tenant_loader_config { struct db_pool *pool; struct worker *worker; struct secret_key secret; struct slice default_calcom_url; struct tenant_directory *const *directories; };
 void tenant_loader_start(struct tenant_loader *l, struct shard *s, const struct tenant_loader_config *c);
 void tenant_loader_stop(struct tenant_loader *l);
+/* When every shard has ended its work: frees the snapshot that was served last. A loader that never started has none. */
+void tenant_loader_close(struct tenant_loader *l);
