@@ -260,7 +260,7 @@ DECLARE
     i booking_intents;
 BEGIN
     UPDATE booking_intents b SET state = 'unknown', reason = p_reason, next_attempt_at = instant_of(p_next_attempt_us), updated_at = now_at
-    WHERE b.company_id = p_company AND b.id = p_intent AND b.state IN ('written', 'sending', 'unknown') RETURNING b.* INTO i;
+    WHERE b.company_id = p_company AND b.id = p_intent AND b.state IN ('written', 'sending', 'unknown', 'pending') RETURNING b.* INTO i;
     IF NOT FOUND THEN
         RETURN;
     END IF;

@@ -136,7 +136,7 @@ static bool read_intent(struct booking *b)
     b->plan = PLAN_TRY;
     if (sent) look_up_whole(b, "found_unfinished");
     if (b->awaited) look_whether_decided(b);
-    if (!booking_join_account(b)) plan_delay(b, "company_without_calcom_key", 0);
+    if (b->plan == PLAN_TRY && !booking_join_account(b)) plan_delay(b, "company_without_calcom_key", 0);
     return true;
 }
 

@@ -54,8 +54,9 @@ static void record_send(const struct db_unit *u, struct played_row *a)
 
 static void delay(const struct db_unit *u)
 {
-    if (!is_unfinished()) return;
-    text_of(u, 2, row.state, sizeof row.state);
+    bool pending = strcmp(row.state, "pending") == 0;
+    if (!is_unfinished() && !pending) return;
+    if (!pending) text_of(u, 2, row.state, sizeof row.state);
     row.next_attempt_at_us = integer_of(u, 4);
     text_of(u, 5, row.last_error, sizeof row.last_error);
 }
@@ -69,6 +70,7 @@ static enum db_outcome book(struct db_unit *u, struct played_row *a)
     text_of(u, 2, row.uid, sizeof row.uid);
     text_of(u, 4, row.status, sizeof row.status);
     strcpy(row.state, strcmp(row.status, "accepted") == 0 ? "booked" : "pending");
+    row.next_attempt_at_us = 0;
     row.reason[0] = 0;
     give_integer(a, 1);
     return DB_OK;
@@ -84,7 +86,7 @@ static void refuse(const struct db_unit *u)
 
 static void park(const struct db_unit *u)
 {
-    if (!is_unfinished()) return;
+    if (!is_unfinished() && strcmp(row.state, "pending") != 0) return;
     strcpy(row.state, "unknown");
     text_of(u, 2, row.reason, sizeof row.reason);
     row.next_attempt_at_us = integer_of(u, 3);
@@ -369,7 +371,7 @@ static void open_desk(void)
 {
     shard.stopping = false;
     database_is_up = true;
-    desk = booking_desk_open(&(struct booking_desk_config){ .shard = &shard, .directory = &directory, .retry_ms = 1'000, .lookup_percent = 100, .attempts_max = 3,
+    desk = booking_desk_open(&(struct booking_desk_config){ .shard = &shard, .directory = &directory, .retry_ms = 1'000, .lookup_percent = 100, .attempts_max = 3, .pending_ms = 300'000,
                                                             .bookings_max = 4, .claims_max = 8, .accounts_max = 2, .calcom.budget.requests_per_window = 100 });
 }
 
@@ -737,6 +739,62 @@ static void what_cannot_be_tried_before_its_start_is_for_people(void **)
     assert_true(shard.wall_us < row.starts_at_us);
 }
 
+/* -- pending -- */
+
+static struct calcom_booking *pending_one(void)
+{
+    CREATES(CREATE_MADE_PENDING);
+    attempt();
+    expect("pending", "", "sc");
+    return &made[0].booking;
+}
+
+static void a_pending_booking_is_booked_when_it_is_accepted(void **)
+{
+    struct calcom_booking *b = pending_one();
+    assert_int_equal(row.next_attempt_at_us, shard.wall_us + 5 * minute_us);
+    attempt_when_due();
+    expect("pending", "", "scf");
+    b->status = CALCOM_ACCEPTED;
+    attempt_when_due();
+    expect("booked", "", "scff");
+    assert_string_equal(row.status, "accepted");
+}
+
+static void a_pending_booking_is_for_people_when_it_is_declined(void **)
+{
+    pending_one()->status = CALCOM_REJECTED;
+    attempt_when_due();
+    expect("refused", "cancelled_at_calcom", "scf");
+    assert_true(row.callback);
+}
+
+static void a_pending_booking_that_does_not_show_is_never_created_again(void **)
+{
+    (void)pending_one();
+    made[0].seen_from_us = UINT64_MAX;
+    for (int n = 0; n < 5; n++) attempt_when_due();
+    expect("pending", "", "scfffff");
+    assert_int_equal(row.attempts, 1);
+}
+
+static void a_pending_booking_that_was_changed_is_for_people_and_not_asked_after_without_pause(void **)
+{
+    pending_one()->ends_at_us += 15 * minute_us;
+    attempt_when_due();
+    assert_true(row.reconcile);
+    assert_int_equal(row.next_attempt_at_us, shard.wall_us + 5 * minute_us);
+}
+
+static void a_pending_booking_that_nobody_decides_ends_a_day_after_its_start(void **)
+{
+    (void)pending_one();
+    companies[0].credential = nullptr; /* nor can it be asked after */
+    for (int n = 0; n < 1'000 && strcmp(row.state, "pending") == 0; n++) attempt_when_due();
+    assert_string_equal(row.reason, "never_confirmed");
+    assert_true(shard.wall_us < row.starts_at_us + day_us + 10 * minute_us);
+}
+
 /* -- doubles -- */
 
 static void two_doubles(void)
@@ -971,6 +1029,11 @@ int main(void)
         TEST(a_throttled_create_waits_as_long_as_cal_com_says),
         TEST(a_key_that_stays_refused_is_for_people_after_two_hours),
         TEST(what_cannot_be_tried_before_its_start_is_for_people),
+        TEST(a_pending_booking_is_booked_when_it_is_accepted),
+        TEST(a_pending_booking_is_for_people_when_it_is_declined),
+        TEST(a_pending_booking_that_does_not_show_is_never_created_again),
+        TEST(a_pending_booking_that_was_changed_is_for_people_and_not_asked_after_without_pause),
+        TEST(a_pending_booking_that_nobody_decides_ends_a_day_after_its_start),
         TEST(of_several_the_first_counts_and_the_rest_are_cancelled),
         TEST(a_double_that_is_still_there_is_cancelled_again),
         TEST(a_double_that_may_not_be_cancelled_does_not_undo_the_booking),
