@@ -187,12 +187,13 @@ static int run(const struct config *c, struct engine_shared *shared, const sigse
     if (!engine_start(shared, shards_wanted(c), &refusal)) return complain(refusal.text);
 
     watch = (struct signal_watch){ .config = c, .shared = shared, .signals = *signals };
-    if (!start_signal_watch(&watch) || !write_ready_file(c, shared)) engine_stop(shared);
+    bool serves = start_signal_watch(&watch) && write_ready_file(c, shared);
+    if (!serves) engine_stop(shared);
     else log_event(LOG_INFO, "serving", log_integer("port", ntohs(shared->address.sin_port)), log_integer("shards", shared->group.count), log_integer("pid", getpid()));
     engine_join(shared);
     worker_stop(shared->worker);
     log_event(LOG_INFO, "stopped");
-    return atomic_load(&shared->refused) ? 1 : 0;
+    return serves && !atomic_load(&shared->refused) ? 0 : 1;
 }
 
 static int serve(const struct config *c, int count, char **arguments)
