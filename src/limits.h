@@ -1,10 +1,6 @@
 #pragma once
 /* limits.h: everything has a bound. Each says why it is this number and what happens when it is reached.
  * What an operator may change is a setting (config.h) whose default stands here. */
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winclude-next-absolute-path"
-#include_next <limits.h> /* where src/ is searched for <limits.h>, too, this file stands before the C library's: mbedTLS wants both */
-#pragma clang diagnostic pop
 #include <stdint.h>
 
 /* -- the ring -- */
