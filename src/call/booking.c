@@ -386,10 +386,10 @@ static void judge_refusal(struct booking *b)
     ensure(false);
 }
 
-/* 400 and 409 are a no whose cause may be our own booking: believed once it is looked for and not there. */
+/* 400, 409, and words that say so, are a no whose cause may be our own booking: believed once it is looked for and not there. */
 static void judge_unknown(struct booking *b)
 {
-    bool a_no = b->op.status == 400 || b->op.status == 409;
+    bool a_no = b->op.status == 400 || b->op.status == 409 || b->op.refusal == CALCOM_REFUSAL_BUSY;
     bool somebody_was_faster = b->op.status == 400 && b->op.refusal == CALCOM_REFUSAL_BUSY && b->attempts == 1;
     const char *reason = b->op.refusal == CALCOM_REFUSAL_BUSY ? "slot_taken" : calcom_refusal_name(b->op.refusal);
     if (a_no) look_up_next(b, somebody_was_faster ? LOOKUPS_SHORT : LOOKUPS_FULL, PLAN_REFUSE, reason);
