@@ -24,7 +24,7 @@ C2 = "2025-10-20T10:00:00+02:00"
 
 # What takes minutes in life takes seconds here: a look-up schedule of 0.05 to 6 s, short deadlines, and no limit on what a test may ask.
 QUICK = {"shards": 2, "booking_lookup_percent": 10, "booking_retry_ms": 50, "calcom_write_timeout_ms": 2000, "calcom_read_timeout_ms": 1500,
-         "breaker_open_ms": 1000, "budget_per_minute": 1000, "drain_s": 20, "webhook_heap_mib": 256, "journal_segment_mib": 34}
+         "breaker_open_ms": 1000, "head_timeout_ms": 2000, "body_timeout_ms": 4000, "budget_per_minute": 1000, "drain_s": 20, "webhook_heap_mib": 256, "journal_segment_mib": 34}
 
 
 def quick_world_file(directory):

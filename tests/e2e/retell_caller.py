@@ -244,12 +244,12 @@ class RawConnection:
 
 
 class Load:
-    """Calls that come in all the time, each with an appointment, told by several threads. A delivery that gets no 2xx is told again, as Retell does;
-    what has been acknowledged is remembered, to be looked for afterwards."""
+    """Calls that come in all the time, told by several threads; in one of `books_every` an appointment is agreed. A delivery that gets no 2xx is told again,
+    as Retell does; what has been acknowledged is remembered, to be looked for afterwards."""
 
-    def __init__(self, world, threads=4, calls_per_second=20, slots=True):
-        self.world, self.threads, self.pause, self.books = world, threads, threads / calls_per_second, slots
-        self.acknowledged, self.callers, self.refusals = [], [], 0
+    def __init__(self, world, threads=4, calls_per_second=20, books_every=1):
+        self.world, self.threads, self.pause, self.books_every = world, threads, threads / calls_per_second, books_every
+        self.acknowledged, self.callers, self.refusals, self.agreed = [], [], 0, set()
         self._stop, self._lock, self._running = threading.Event(), threading.Lock(), []
 
     def __enter__(self):
@@ -269,7 +269,10 @@ class Load:
             caller = Caller(self.world)
             with self._lock:
                 self.callers.append(caller)
-            analysis = caller.agreed(*self.world.slots.take()) if self.books else None
+                books = len(self.callers) % self.books_every == 0
+                if books:
+                    self.agreed.add(caller.call_id)
+            analysis = caller.agreed(*self.world.slots.take()) if books else None
             for body in (caller.started(), caller.ended(), caller.analyzed(analysis)):
                 self._deliver(caller, body)
             self._stop.wait(max(0, self.pause - (time.monotonic() - begin)))

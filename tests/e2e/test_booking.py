@@ -200,5 +200,20 @@ def test_customers_do_not_share_an_address(world):  # B18, R33
     assert len(addresses) == 3
 
 
+def test_pending_is_said_as_pending(tmp_path):  # promise 3, B13
+    from conftest import a_world, quick_world_file
+
+    description = json.loads(quick_world_file(tmp_path).read_text())
+    for event_type in description["calcom"]["event_types"]:
+        event_type["requires_confirmation"] = True
+    (tmp_path / "world.json").write_text(json.dumps(description))
+    with a_world(world_file=tmp_path / "world.json") as world:
+        caller = Caller(world)
+        caller.play(*world.slots.take())
+        caller.intent_in("pending")
+        assert [a["status"] for a in caller.appointments()] == ["pending"]
+        assert [b["status"] for b in caller.live_bookings()] == ["pending"]
+
+
 def test_cal_com_is_spoken_to_only_over_verified_tls(world):
     assert http("GET", f"{world.simulator.url}/me", ca=world.certificates.ca).status == 401

@@ -33,7 +33,9 @@ def test_kill_right_after_the_2xx_loses_nothing():
         for caller in callers:
             caller.filed(outcome="ended", call_summary="Termin vereinbart.")
             caller.booked()
+            caller.tell(caller.analyzed(caller.agreed(*world.slots.take())))  # again, to a life that did not hear it the first time
         both_sides_agree(world)
+        assert len(world.simulator.live_bookings()) == len(callers)
 
 
 @pytest.mark.parametrize("moment, rule", [
@@ -280,6 +282,27 @@ def test_a_full_journal_is_503_until_postgresql_is_back():
                 break
             promised.append(caller)
         assert statuses == {204, 503}
+        world.postgres.start()
+        for caller in promised:
+            caller.filed(outcome="ended", seconds=60)
+        fresh = Caller(world)
+        assert wait_until(lambda: fresh.send(fresh.started()).status == 204, 30, every=0.2)
+
+
+def test_what_has_no_room_gets_503_and_nothing_that_was_promised_is_lost():
+    """Sixteen MiB for what waits for PostgreSQL, and PostgreSQL is away."""
+    with a_world(shards=1, webhook_heap_mib=16) as world:
+        world.postgres.crash()
+        promised, refused = [], None
+        while refused is None and len(promised) < 100:
+            caller = Caller(world)
+            answer = caller.send(caller.ended(transcript="User: " + "ja " * 170_000))
+            if answer.status == 204:
+                promised.append(caller)
+            else:
+                refused = answer
+        assert refused is not None and refused.status == 503 and int(refused.headers["Retry-After"]) > 0
+        assert world.engine.get("/metrics").status == 200, "this is when one wants to look"
         world.postgres.start()
         for caller in promised:
             caller.filed(outcome="ended", seconds=60)

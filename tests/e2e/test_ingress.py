@@ -256,6 +256,12 @@ def test_a_wrong_method_is_told_the_right_ones(world, caller):
         assert b"\r\nAllow: " in c.read_all()
 
 
+def test_a_slow_head_is_given_up(world):
+    with RawConnection(world) as c:
+        c.send("POST /w/x/retell/webhook HTTP/1.1\r\nHo")
+        assert c.read_status() == 408
+
+
 def test_a_slow_body_holds_up_nobody_and_is_given_up(world):  # ING-09
     slow = Caller(world)
     with RawConnection(world) as c:
