@@ -205,11 +205,17 @@ def detach(world):
 
 
 def show(world, mode):
-    good = show_booking(world, play_call(world))
+    try:
+        good = show_booking(world, play_call(world))
+    except Trouble as trouble:
+        if mode == "once":
+            raise
+        say(f"  {trouble}")
+        good = False
     say_where(world)
+    say("\nBooked on both sides." if good else "\nNOT booked on both sides.")
     if mode == "stay":
         watch(world)
-    say("\nBooked on both sides." if good else "\nNOT booked on both sides.")
     return 0 if good else 1
 
 

@@ -8,7 +8,7 @@ zig=$tools/venv/bin/zig
 
 packages_to_build="python3 python3-venv openssl libpq-dev libicu-dev postgresql postgresql-contrib"
 packages_newer="liburing-dev libmbedtls-dev libllhttp-dev libyyjson-dev"  # Debian 13's, where this is Debian 12
-packages_to_test="clang-19 libclang-rt-19-dev llvm-19 libcmocka-dev spin gcc libc6-dev prometheus"
+packages_to_test="clang-19 libclang-rt-19-dev llvm-19 libcmocka-dev spin gcc libc6-dev"
 free_mib_needed=3000
 
 say()  { printf '%s\n' "$*" >&2; }
@@ -100,7 +100,11 @@ install_packages() {
 
 pip_install() {
   local log; log=$(mktemp)
-  "$tools/venv/bin/pip" install -q --disable-pip-version-check "$@" >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "pip could not install $* (the first set-up needs a network)"; }
+  "$tools/venv/bin/pip" install -q --disable-pip-version-check "$@" >"$log" 2>&1 || {
+    tail -n 5 "$log" >&2
+    if grep -q 'No space left' "$log"; then fail "the disk is full: free about $free_mib_needed MiB, then run this again"; fi
+    fail "pip could not install $* (the first set-up needs a network)"
+  }
   rm -f "$log"
 }
 
@@ -129,6 +133,18 @@ install_test_clients() {
   printf '%s\n' "$wanted" >"$stamp"
 }
 
+# One program of the package prometheus, which would also start a server of its own.
+install_promtool() {
+  local room
+  if command -v promtool >/dev/null || [ -x "$tools/promtool" ]; then return 0; fi
+  say "setup: fetching promtool"
+  room=$(mktemp -d)
+  chmod 755 "$room"
+  (cd "$room" && apt update && apt download prometheus && dpkg-deb -x prometheus_*.deb unpacked)
+  cp "$room/unpacked/usr/bin/promtool" "$tools/promtool"
+  rm -rf "$room"
+}
+
 setup_build() { install_packages $packages_to_build; install_zig; }
 
-setup_tests() { install_packages $packages_to_build $packages_to_test; install_zig; install_test_clients; }
+setup_tests() { install_packages $packages_to_build $packages_to_test; install_zig; install_test_clients; install_promtool; }
