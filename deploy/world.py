@@ -104,10 +104,10 @@ def wait_until(condition, seconds, every=0.02):
 class Child:
     """One process of a world, with its log beside it."""
 
-    def __init__(self, name, arguments, log, *, environment=None, user=None, stop=((signal.SIGTERM, 30), (signal.SIGKILL, 5)), keeps_log=True):
+    def __init__(self, name, arguments, log, *, environment=None, user=None, stop=((signal.SIGTERM, 30), (signal.SIGKILL, 5))):
         self.name, self.log, self.stop_signals = name, pathlib.Path(log), stop
         identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        with open(self.log, "ab" if keeps_log else "wb") as output:
+        with open(self.log, "ab") as output:
             try:
                 self.process = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
                                                 env={**os.environ, **(environment or {})}, start_new_session=True, **identity)
@@ -182,7 +182,8 @@ def unprivileged_user():
 class Postgres:
     """A private cluster on loopback, made anew each time, fsync on: a test that kills it must find what was committed."""
 
-    def __init__(self, directory, say=lambda text: None):
+    def __init__(self, directory, say=lambda text: None, on_start=lambda child: None):
+        self.on_start = on_start
         self.programs, self.user = postgres_programs(), unprivileged_user()
         self.directory = self._enterable(pathlib.Path(directory), say)
         self.log = self.directory / "log"
@@ -237,6 +238,7 @@ class Postgres:
             self.child = Child("PostgreSQL", [self.programs / "postgres", "-D", self.directory / "data", "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}",
                                               "-c", "unix_socket_directories=", "-c", "shared_buffers=128MB", "-c", "max_connections=100"],
                                self.log, user=self.user, stop=((signal.SIGINT, 20), (signal.SIGQUIT, 10), (signal.SIGKILL, 5)))
+            self.on_start(self.child)
             if wait_until(lambda: self._answers(port) or not self.child.is_running(), 60) and self.child.is_running():
                 self.port = port
                 return
@@ -506,7 +508,7 @@ class World:
         self.certificates = Certificates(self.directory / "tls")
         self.journal = self.directory / "journal"
         self.secret_key_file = self.directory / "secret.key"
-        self.postgres = Postgres(self.directory / "postgres", say)
+        self.postgres = Postgres(self.directory / "postgres", say, on_start)
         self.simulator = Simulator(self)
         self.engine = Engine(self, dict(settings or {}))
 
@@ -538,12 +540,13 @@ class World:
     def _prepare(self):
         shutil.rmtree(self.journal, ignore_errors=True)
         self.journal.mkdir()
+        for log in self.directory.glob("*.log"):
+            log.unlink()
         self.secret_key_file.unlink(missing_ok=True)
         self.secret_key_file.touch(mode=0o600)
         self.secret_key_file.write_text(secrets.token_hex(32) + "\n")
         self.certificates.create()
         self.postgres.create()
-        self.on_start(self.postgres.child)
         self.say(f"PostgreSQL   127.0.0.1:{self.postgres.port}")
 
     def down(self):
