@@ -27,7 +27,7 @@ class BuildFailed(Exception):
 
 
 def _flags(kind):
-    return [*warnings(), *KINDS[kind], "-g", "-O1", "-I", str(ROOT / "src"), "-I", str(ROOT)]
+    return [*warnings(), *KINDS[kind], "-g", "-O1", "-iquote", str(ROOT / "src"), "-iquote", str(ROOT)]
 
 
 def _is_fresh(output):

@@ -113,6 +113,16 @@ def test_a_quarantined_webhook_can_be_replayed(world):
         assert caller.filed()["company"] == "fri"
 
 
+def test_a_callback_is_listed_and_can_be_ticked_off(world, caller):
+    caller.play("2023-01-01", "10:00")
+    assert wait_until(caller.jobs, 20)
+    job = caller.jobs()[0]
+    listed = world.engine.must("jobs", "list", "--kind", "callback", "--company", "fri", "--json", owner=True)
+    assert '"past_time"' in listed and str(job["id"]) in listed
+    world.engine.must("jobs", "done", job["id"], owner=True)
+    assert caller.jobs()[0]["state"] == "done"
+
+
 def test_the_manual_has_every_setting_and_every_metric():
     manual = (ROOT / "docs" / "OPERATING.md").read_text()
     for command in ("settings", "metrics"):

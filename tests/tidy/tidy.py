@@ -130,7 +130,7 @@ def nothing_goes_around_the_seams():
 
 def every_header_compiles_alone():
     def compile_header(path):
-        done = subprocess.run(["clang-19", *warnings(), "-Wno-unused-const-variable", "-Wno-unused-function", "-I", SRC, "-x", "c", "-fsyntax-only", "-include", path, "/dev/null"],
+        done = subprocess.run(["clang-19", *warnings(), "-Wno-unused-const-variable", "-Wno-unused-function", "-iquote", SRC, "-x", "c", "-fsyntax-only", "-include", path, "/dev/null"],
                               capture_output=True, text=True)
         return f"{inside(path)}: {done.stderr.splitlines()[0]}" if done.returncode else None
 
