@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from world import Trouble, World, is_alive, private_file, started_at, stop_process, wait_until  # noqa: E402
+from world import Trouble, World, is_alive, parse_instant, private_file, started_at, stop_process, wait_until  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = pathlib.Path(os.environ.get("RINGMASTER_RUN_DIRECTORY", ROOT / ".run"))
@@ -165,8 +165,6 @@ def show_booking(world, call_id):
 
 
 def starts_at(booking):
-    from world import parse_instant
-
     return int(parse_instant(booking["start"]).timestamp())
 
 

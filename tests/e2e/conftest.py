@@ -3,6 +3,7 @@
 A test rings with numbers, call ids and slots of its own (see `caller`), so it needs no empty world; what it asserts, it asserts of its own call."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -29,8 +30,6 @@ QUICK = {"shards": 2, "booking_lookup_percent": 10, "booking_retry_ms": 50, "cal
 
 def quick_world_file(directory):
     """The demo's world, with a Cal.com that does not limit the tests."""
-    import json
-
     world = json.loads((ROOT / "deploy" / "worlds" / "demo.json").read_text())
     for account in world["calcom"]["accounts"]:
         account["requests_per_minute"] = 100_000

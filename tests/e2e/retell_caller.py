@@ -14,8 +14,6 @@ from retell.lib import webhook_auth
 
 from world import parse_instant, wait_until
 
-BERLIN_BEFORE_DST_ENDS = datetime.timedelta(hours=2)
-
 
 def sign(body, key, at_ms):
     return webhook_auth.symmetric["sign"](body if isinstance(body, str) else body.decode(), key, at_ms)

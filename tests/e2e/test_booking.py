@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from conftest import a_world, quick_world_file
 from retell_caller import Caller
 from world import http, parse_instant, wait_until
 
@@ -199,25 +198,6 @@ def test_customers_do_not_share_an_address(world):  # B18, R33
         caller.booked()
         addresses.add(json.loads(caller.intent()["payload"])["attendee"]["email"])
     assert len(addresses) == 3
-
-
-def test_pending_is_said_as_pending_until_the_host_decides(tmp_path):  # promise 3, B13
-    description = json.loads(quick_world_file(tmp_path).read_text())
-    for event_type in description["calcom"]["event_types"]:
-        event_type["requires_confirmation"] = True
-    (tmp_path / "world.json").write_text(json.dumps(description))
-    with a_world(world_file=tmp_path / "world.json", booking_pending_s=1) as world:
-        accepted, declined = Caller(world), Caller(world)
-        for caller, decision in ((accepted, "confirm"), (declined, "decline")):
-            caller.play(*world.slots.take())
-            caller.intent_in("pending")
-            assert [a["status"] for a in caller.appointments()] == ["pending"]
-            bookings = caller.live_bookings()
-            assert [b["status"] for b in bookings] == ["pending"]
-            world.simulator.control("POST", f"bookings/{bookings[0]['uid']}/{decision}")
-        accepted.booked()
-        declined.intent_in("refused")
-        assert declined.live_bookings() == [] and [j["kind"] for j in declined.jobs()] == ["callback"]
 
 
 def test_cal_com_is_spoken_to_only_over_verified_tls(world):

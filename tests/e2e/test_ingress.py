@@ -3,6 +3,7 @@
 import itertools
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -115,8 +116,6 @@ def test_events_in_any_order_and_twice_leave_the_same_record(world):  # ING-06
 
 
 def test_copies_at_the_same_moment_are_filed_once(world, caller):
-    import threading
-
     body, statuses = caller.ended(), []
     threads = [threading.Thread(target=lambda: statuses.append(caller.send(body).status)) for _ in range(8)]
     for t in threads:

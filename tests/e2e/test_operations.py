@@ -7,13 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from conftest import PREFIX, ROOT, a_world
 from retell_caller import Caller
-from world import http, wait_until
+from world import http
 
 
 def test_promtool_finds_nothing_to_say_about_the_metrics(world, caller):
@@ -94,41 +93,6 @@ def test_calls_recent_lists_one_company(world, caller):
     listed = world.engine.must("calls", "recent", "--company", "fri", "--limit", "5", "--json", owner=True)
     assert caller.call_id in listed and prx.call_id not in listed
     assert world.engine.must("calls", "recent", "--company", "fri", owner=True)
-
-
-def test_a_quarantined_webhook_can_be_replayed(world):
-    """One that came for a number nobody had: it is listed, the number is provisioned, it is replayed, and the call is there."""
-    with a_world() as own:
-        caller = Caller(own, to_number="+493023125077")
-        caller.tell(caller.started())
-        assert wait_until(lambda: own.postgres.query(f"SELECT id FROM webhook_log WHERE call_id = '{caller.call_id}'"), 10)
-        listed = own.engine.must("webhooks", "list", "--outcome", "unrouted", "--json", owner=True)
-        assert caller.call_id in listed
-        description = json.loads(own.world_file.read_text())
-        description["companies"][0]["branches"][0]["phone_numbers"].append("+493023125077")
-        (own.directory / "changed.json").write_text(json.dumps(description))
-        own.engine.must("provision", own.directory / "changed.json", owner=True)
-        time.sleep(1)
-        own.engine.must("webhooks", "retry-failed", owner=True)
-        assert caller.filed()["company"] == "fri"
-
-
-def test_a_callback_is_listed_and_can_be_ticked_off(world, caller):
-    caller.play("2023-01-01", "10:00")
-    assert wait_until(caller.jobs, 20)
-    job = caller.jobs()[0]
-    listed = world.engine.must("jobs", "list", "--kind", "callback", "--company", "fri", "--json", owner=True)
-    assert '"past_time"' in listed and str(job["id"]) in listed
-    world.engine.must("jobs", "done", job["id"], owner=True)
-    assert caller.jobs()[0]["state"] == "done"
-
-
-def test_the_manual_has_every_setting_and_every_metric():
-    manual = (ROOT / "docs" / "OPERATING.md").read_text()
-    for command in ("settings", "metrics"):
-        table = subprocess.run([PREFIX / "bin" / "ringmaster", command], capture_output=True, text=True).stdout
-        missing = [line for line in table.splitlines() if line.startswith("|") and line not in manual]
-        assert not missing, f"docs/OPERATING.md lacks {len(missing)} lines of `ringmaster {command}`, such as {missing[0]}"
 
 
 def test_tls_is_served_when_there_is_a_certificate():
