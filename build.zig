@@ -92,6 +92,7 @@ pub fn build(b: *std.Build) void {
     for (programsUnder(b, "bench", "_bench.c")) |source| {
         installTool(b, steps.test_programs, buildTool(b, options, &libraries, source, "ops"), "bench");
     }
+    installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
     if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
 
     // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
@@ -156,6 +157,21 @@ fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []
     module.addCSourceFiles(.{ .files = sources, .flags = flags(b) });
     linkFolder(module, libraries, folder);
     b.installArtifact(b.addExecutable(.{ .name = name, .root_module = module }));
+}
+
+/// The engine with a database that says yes at once: see bench/ingest/instant_db.c.
+fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = flags(b) });
+    module.addCSourceFiles(.{ .files = &.{
+        "bench/ingest/instant_db.c", "src/db/admin.c", "src/db/confinement.c", "src/db/migrate.c", "src/db/sqlstate.c", "src/db/statements.c", "src/db/steady.c", "src/db/unit.c", "src/db/user.c",
+    }, .flags = flags(b) });
+    module.linkLibrary(libraries.get("ops").?);
+    for (find("ops").uses) |used| {
+        if (!std.mem.eql(u8, used, "db")) module.linkLibrary(libraries.get(used).?);
+        for (find(used).system) |system| linkSystem(module, system);
+    }
+    return b.addExecutable(.{ .name = "ringmaster-instant", .root_module = module });
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {

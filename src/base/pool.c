@@ -49,9 +49,12 @@ void pool_deinit(struct pool *p)
     *p = (struct pool){ .magic = 0 };
 }
 
-void *pool_acquire(struct pool *p)
+void *pool_acquire(struct pool *p) { return pool_acquire_head(p, p->slot_bytes); }
+
+void *pool_acquire_head(struct pool *p, uint32_t zeroed_bytes)
 {
     ensure_magic(p, POOL_MAGIC);
+    ensure(zeroed_bytes <= p->slot_bytes);
     uint32_t index = p->first_free;
     if (index == NO_SLOT) {
         p->exhausted += 1;
@@ -66,7 +69,7 @@ void *pool_acquire(struct pool *p)
 
     void *slot = slot_at(p, index);
     ASAN_UNPOISON_MEMORY_REGION(slot, p->slot_bytes);
-    return memset(slot, 0, p->slot_bytes);
+    return memset(slot, 0, zeroed_bytes);
 }
 
 void pool_release(struct pool *p, void *slot)

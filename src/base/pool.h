@@ -26,6 +26,8 @@ void pool_init(struct pool *p, const char *name, uint32_t slot_bytes, uint32_t c
 void pool_deinit(struct pool *p); /* every slot must be back */
 
 [[nodiscard]] void *pool_acquire(struct pool *p);  /* zeroed, aligned to 64; nullptr: exhausted */
+/* The same, but only its first bytes are zeroed: for slots that end in kilobytes of buffers which are written before they are read. */
+[[nodiscard]] void *pool_acquire_head(struct pool *p, uint32_t zeroed_bytes);
 void pool_release(struct pool *p, void *slot);
 
 [[nodiscard]] struct handle pool_handle_of(const struct pool *p, const void *slot);

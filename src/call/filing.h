@@ -22,16 +22,16 @@ struct filing {                     /* in the desk's pool while a letter, or the
     bool               waiting;
     bool               kept;        /* put into the webhook log, not filed under a call */
     bool               leave;       /* the letter is not settled: the process ends, or PostgreSQL takes it in no form. The journal keeps it */
-    struct steady_unit steady;
 
     char              *facts;       /* heap; facts_room bytes */
     size_t             facts_room;
     struct e164        caller, called;
-    char               booking_facts[4096]; /* of the merged call, as FILE_CALL_EVENT answered; 0 bytes: nothing to book from */
-    size_t             booking_facts_bytes;
+    size_t             booking_facts_bytes; /* 0: nothing to book from */
     uint32_t           choice;      /* of staff: 0 first */
     struct after_call  decision;    /* its pointers: within a turn only */
     const char        *reason;      /* of a refusal: static text */
+    struct steady_unit steady;      /* from its unit's calls on, nothing is zeroed: see start_filing() */
+    char               booking_facts[4096]; /* of the merged call, as FILE_CALL_EVENT answered */
     struct booking_request request;
 };
 

@@ -38,7 +38,6 @@ typedef void db_unit_done(struct db_unit *u);
 struct db_unit {
     struct db_tenant  tenant;
     uint8_t           call_count;
-    struct db_call    calls[DB_UNIT_CALLS_MAX];
     db_unit_done     *done;
     enum db_outcome   outcome;
     char              constraint[64]; /* DB_CONFLICT */
@@ -49,6 +48,7 @@ struct db_unit {
     uint64_t          submitted_at_us;
     void             *results[DB_UNIT_CALLS_MAX];
     uint8_t           results_seen;
+    struct db_call    calls[DB_UNIT_CALLS_MAX]; /* last, and large: need not be zeroed, db_unit_call() sets what it counts */
 };
 
 void db_unit_begin(struct db_unit *u, struct db_tenant tenant); /* forgets earlier calls; results must have been released */

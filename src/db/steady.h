@@ -13,7 +13,6 @@
 struct steady_unit;
 typedef void steady_unit_done(struct steady_unit *u);
 struct steady_unit {
-    struct db_unit    unit;    /* built by the owner with db_unit_begin, db_unit_call, db_add_… */
     struct db_pool   *pool;
     struct shard     *shard;
     steady_unit_done *done;
@@ -22,6 +21,7 @@ struct steady_unit {
     uint32_t          tries;   /* that ended without an answer */
     bool              running; /* from steady_submit to done */
     bool              given_up; /* in done: the shard stops, and PostgreSQL has said neither yes nor no */
+    struct db_unit    unit;    /* built by the owner with db_unit_begin, db_unit_call, db_add_…; last, because it ends in what need not be zeroed */
 };
 
 void steady_submit(struct steady_unit *u, struct shard *s, struct db_pool *p, steady_unit_done *done);
