@@ -59,8 +59,9 @@ constexpr uint32_t http_client_connect_timeout_ms = 5'000;  /* name, connect and
 constexpr uint32_t http_client_interim_max = 8;             /* 1xx before an answer; more is no conversation. Past it: broken */
 constexpr uint32_t http_resolved_addresses_max = 4;         /* of one name, tried in turn */
 constexpr uint32_t http_resolved_ttl_ms = 60'000;           /* getaddrinfo does not tell the real one; failover by DNS uses 60 s */
-/* What a TLS peer may send while the helper thread has its session: a flight with a long certificate chain is 16 KiB. Past it: broken. */
-constexpr uint32_t tls_stash_bytes_max = 64 * 1024;
+/* What of a TLS peer's bytes waits while the helper thread has its session; a flight with a long certificate chain is 16 KiB, but whole webhooks may
+ * follow it. Past it: receiving pauses until the session takes them. What came in the same turn is kept, too. */
+constexpr uint32_t tls_stash_bytes = 64 * 1024;
 
 /* -- Cal.com -- */
 

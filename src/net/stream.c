@@ -67,17 +67,20 @@ static void end(struct stream *s, enum stream_end how)
 
 /* -- receiving -- */
 
+static bool is_stash_full(const struct stream *s) { return s->tls && s->tls->stash_length >= tls_stash_bytes; }
+
+static bool wants_bytes(const struct stream *s) { return !s->is_paused && !s->has_ended && !is_stash_full(s) && !(s->tls && s->tls->input_has_ended); }
+
 static void arm_receive(struct stream *s)
 {
-    if (!s->receive.submitted && !s->is_paused && !s->has_ended) io_receive(s->shard->io, &s->receive, s->fd, received);
+    if (!s->receive.submitted && wants_bytes(s)) io_receive(s->shard->io, &s->receive, s->fd, received);
 }
 
-/* Keeps ciphertext that the session cannot take now. false: more than a peer may send before it is answered. */
+/* Keeps ciphertext that the session cannot take now. false: out of memory. */
 static bool stash(struct stream_tls *tls, struct slice bytes)
 {
     if (bytes.length == 0) return true;
     size_t needed = tls->stash_length + bytes.length;
-    if (needed > tls_stash_bytes_max) return false;
     if (needed > tls->stash_capacity) {
         size_t capacity = tls->stash_capacity > 0 ? tls->stash_capacity * 2 : 8 * 1024;
         while (capacity < needed) capacity *= 2;
@@ -106,9 +109,11 @@ static bool put_stash(struct stream_tls *tls)
 static void receive_cipher(struct stream *s, struct slice bytes)
 {
     struct stream_tls *tls = s->tls;
+    bool was_full = is_stash_full(s);
     if (!tls->job.running && tls->stash_length == 0) bytes = slice_skip(bytes, tls_put(tls->session, bytes));
-    if (stash(tls, bytes)) advance(s);
-    else end(s, STREAM_BROKEN);
+    if (!stash(tls, bytes)) return end(s, STREAM_BROKEN);
+    advance(s);
+    if (!was_full && is_stash_full(s)) io_cancel(s->shard->io, &s->receive); /* an honest peer may send a whole webhook behind its handshake */
 }
 
 static void receive_end(struct stream *s, enum io_status status)
@@ -307,9 +312,12 @@ static void advance(struct stream *s)
     while (goes_on && is_live(s) && !s->has_ended && !is_with_helper(s)) {
         bool moved = put_stash(s->tls);
         goes_on = s->state == STREAM_OPEN ? read_plain(s) : shake_hands(s);
-        goes_on = goes_on || (moved && !is_with_helper(s));
+        /* A session that was too full for the stash and now wants bytes has room again: no peer will send what waits here a second time. */
+        if (!goes_on && !is_with_helper(s)) goes_on = moved || put_stash(s->tls);
     }
-    if (is_live(s)) flush_cipher(s); /* reading may have made something to send: a key update, an alert */
+    if (!is_live(s)) return;
+    arm_receive(s);  /* a full stash had stopped it */
+    flush_cipher(s); /* reading may have made something to send: a key update, an alert */
 }
 
 /* -- opening -- */

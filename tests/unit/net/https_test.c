@@ -171,6 +171,98 @@ static void much_arrives_whole_both_ways(void **)
     close_world(&w);
 }
 
+/* A helper that is busy with somebody else's name or handshake: until it may go on. */
+struct busy_helper { struct job job; pthread_mutex_t gate; struct loopback *loopback; bool is_over; };
+static void wait_at_gate(struct job *j)
+{
+    struct busy_helper *b = container_of(j, struct busy_helper, job);
+    pthread_mutex_lock(&b->gate);
+    pthread_mutex_unlock(&b->gate);
+}
+static void passed_gate(struct job *j) { container_of(j, struct busy_helper, job)->is_over = true; }
+static void occupy(struct shard *s, void *context)
+{
+    struct busy_helper *b = context;
+    worker_give(b->loopback->worker, s, &b->job, wait_at_gate, passed_gate);
+}
+static bool has_passed(void *context) { return ((struct busy_helper *)context)->is_over; }
+static void look(struct shard *, void *) {}
+
+static void peer_flush(int fd, struct tls *t)
+{
+    struct slice cipher = tls_take(t);
+    peer_say(fd, cipher);
+    tls_taken(t, cipher.length);
+}
+
+static void peer_shake_hands(int fd, struct tls *t)
+{
+    char some[4096];
+    while (tls_handshake(t) == TLS_WANT_BYTES) {
+        peer_flush(fd, t);
+        ssize_t count = peer_hear_some(fd, some, sizeof some);
+        assert_true(count > 0);
+        assert_int_equal(tls_put(t, slice_from(some, (size_t)count)), count);
+    }
+}
+
+static void peer_say_secretly(int fd, struct tls *t, struct slice plain)
+{
+    while (plain.length > 0) {
+        size_t          taken = 0;
+        enum tls_status status = tls_write(t, plain, &taken);
+        assert_true(status == TLS_OK || status == TLS_WANT_ROOM);
+        plain = slice_skip(plain, taken);
+        peer_flush(fd, t);
+    }
+}
+
+static bool answered(int fd, struct tls *t, char *plain, size_t capacity)
+{
+    char   some[4096];
+    size_t length = 0;
+    while (tls_read(t, plain, capacity, &length) == TLS_WANT_BYTES) {
+        ssize_t count = peer_hear_some(fd, some, sizeof some);
+        if (count <= 0) return false;
+        assert_int_equal(tls_put(t, slice_from(some, (size_t)count)), count);
+    }
+    return length > 12 && memcmp(plain, "HTTP/1.1 200", 12) == 0;
+}
+
+static void say_behind_handshake(struct world *w, struct slice body)
+{
+    struct busy_helper busy = { .loopback = &w->loopback, .gate = PTHREAD_MUTEX_INITIALIZER };
+    struct tls *t = tls_open_client(w->client_tls, "localhost", nullptr);
+    int         fd = peer_dial(http_server_port(w->server));
+    peer_shake_hands(fd, t);
+
+    pthread_mutex_lock(&busy.gate);
+    loopback_do(&w->loopback, occupy, &busy);
+    char head[128];
+    int  head_length = snprintf(head, sizeof head, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", body.length);
+    peer_say_secretly(fd, t, slice_from(head, (size_t)head_length)); /* the end of its handshake, too */
+    peer_say_secretly(fd, t, body);
+    for (int turn = 0; turn < 50; turn++) loopback_do(&w->loopback, look, nullptr);
+    pthread_mutex_unlock(&busy.gate);
+    loopback_wait_until(&w->loopback, has_passed, &busy);
+
+    char plain[4096];
+    assert_true(answered(fd, t, plain, sizeof plain));
+    close(fd);
+    tls_close(t);
+}
+
+/* The peer's side of the handshake is over before ours: what it says then waits for the helper, however much it is. */
+static void a_webhook_right_behind_the_handshake_waits_for_the_helper(void **)
+{
+    static char  body[300 * 1024];
+    const size_t lengths[] = { 20'000, 35'000, 40'000, 50'000, 60'000, sizeof body }; /* less than the stash holds, and more */
+    struct world w = { .with_helper = true };
+    open_world(&w, "localhost", files.ca);
+    for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++) say_behind_handshake(&w, slice_from(body, lengths[n]));
+    close_world(&w);
+}
+
 /* Without a length only the goodbye tells that this was all: whoever cuts the line must not pass for it. */
 static void an_answer_without_length_needs_the_goodbye(void **)
 {
@@ -253,6 +345,7 @@ int main(void)
         cmocka_unit_test(another_authority_is_not_trusted_and_told_nothing),
         cmocka_unit_test(a_plain_server_is_not_talked_to),
         cmocka_unit_test(much_arrives_whole_both_ways),
+        cmocka_unit_test(a_webhook_right_behind_the_handshake_waits_for_the_helper),
         cmocka_unit_test(an_answer_without_length_needs_the_goodbye),
         cmocka_unit_test(what_is_not_tls_is_counted_and_closed),
         cmocka_unit_test(a_handshake_may_be_left_at_any_byte),
