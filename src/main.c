@@ -54,6 +54,12 @@ static bool open_tls(const struct config *c, struct engine_shared *shared)
     return true;
 }
 
+static void close_tls(struct engine_shared *shared)
+{
+    tls_client_config_close(shared->calcom_tls);
+    tls_server_config_close(shared->server_tls);
+}
+
 /* A ring as each shard will want one: refused here, it is refused with the remedy. */
 static bool try_ring(void)
 {
@@ -70,7 +76,9 @@ static int check_config(const struct config *c, int count, char **arguments)
     (void)count;
     (void)arguments;
     struct engine_shared shared = {};
-    if (!check_texts(c, &shared) || !open_tls(c, &shared) || !try_ring()) return 1;
+    bool good = check_texts(c, &shared) && open_tls(c, &shared) && try_ring();
+    close_tls(&shared);
+    if (!good) return 1;
     config_print(c, stdout);
     engine_print_memory(c, stdout);
     puts("the configuration is good");
@@ -223,6 +231,7 @@ static int serve(const struct config *c, int count, char **arguments)
     engine_log_memory(c);
     int status = run(c, &shared, &signals);
     journal_recovery_close(shared.recovery);
+    close_tls(&shared);
     log_stop();
     return status;
 }
