@@ -50,6 +50,15 @@ def say(text):
 # -- programs ------------------------------------------------------------------------------------------------------------------------------------
 
 
+def end_group(process):
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def run_program(command, seconds, environment=None):
     """(exit status, output). What runs too long is ended with all it started, and has failed."""
     with tempfile.TemporaryFile("w+b") as output:
@@ -58,13 +67,11 @@ def run_program(command, seconds, environment=None):
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            end_group(process)
             status = f"none: still running after {seconds} s"
+        except BaseException:
+            end_group(process)
+            raise
         output.seek(0)
         return status, output.read().decode(errors="replace")
 
@@ -190,6 +197,9 @@ def tidy(_):
     return counted(output) or Count(failed=1)
 
 
+PYTESTS = []
+
+
 def pytest(arguments, seconds, environment=None, output=None):
     """Counts from pytest's own report. `output`: where it prints; else here, as it goes."""
     with tempfile.TemporaryDirectory() as directory:
@@ -197,6 +207,7 @@ def pytest(arguments, seconds, environment=None, output=None):
         process = subprocess.Popen([PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml", report, *arguments], cwd=ROOT, stdout=output, stderr=output,
                                    env={**os.environ, **sanitized.ENVIRONMENT, **(environment or {}), "RINGMASTER_PREFIX": str(PREFIX)})
         late = False
+        PYTESTS.append(process)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -204,6 +215,10 @@ def pytest(arguments, seconds, environment=None, output=None):
             late = True
             process.send_signal(signal.SIGINT)  # it ends its worlds
             process.wait(120)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
+            raise
         if late or not report.exists():
             return Count(failed=1)
         suite = next(iter(xml.etree.ElementTree.parse(report).getroot().iter("testsuite")))
@@ -230,7 +245,13 @@ def e2e(arguments):
     paths = sorted(p for p in (ROOT / "tests" / "e2e").glob("test_*.py") if p.name != "test_crash.py")
     paths.sort(key=lambda p: p.name not in E2E_SLOWEST_FIRST)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return sum(pool.map(e2e_file, paths), Count())
+        try:
+            return sum(pool.map(e2e_file, paths), Count())
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in PYTESTS:
+                process.send_signal(signal.SIGINT)  # each ends its world
+            raise
 
 
 def crash(arguments):
@@ -254,7 +275,13 @@ KINDS = {f.__name__: f for f in (unit, interleave, model, fuzz, tidy, e2e, crash
 ALL = ["tidy", "unit", "interleave", "model", "fuzz", "e2e", "crash"]
 
 
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def main(arguments):
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT, too: a job in the background begins with it ignored, and so would its children
+        signal.signal(number, interrupted)
     kinds = ALL if arguments == ["all"] else [a for a in arguments if a in KINDS]
     if not kinds or arguments[0] not in [*KINDS, "all"]:
         print(__doc__, file=sys.stderr)
@@ -274,4 +301,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
