@@ -358,6 +358,39 @@ static void reply_half(struct sim_exchange *x, enum http_ending ending)
     reply_broken(x, x->answer_bytes - body_bytes + body_bytes / 2, ending);
 }
 
+static void print_capitals(struct buffer *b, struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) buffer_add_byte(b, name.start[i] >= 'a' && name.start[i] <= 'z' ? (char)(name.start[i] - 'a' + 'A') : name.start[i]);
+}
+
+static void print_chunk(struct buffer *b, struct slice bytes)
+{
+    if (bytes.length == 0) return; /* it would be the last one */
+    buffer_print(b, "%zx\r\n", bytes.length);
+    buffer_add(b, bytes);
+    buffer_add(b, slice_of("\r\n"));
+}
+
+static void reply_chunked(struct sim_exchange *x)
+{
+    struct reply_head h;
+    make_head(&h, x);
+    struct slice body = slice_from(x->answer, x->answer_bytes);
+    struct buffer raw = buffer_over(x->simulator->scratch, sim_answer_bytes_max);
+    buffer_print(&raw, "HTTP/1.1 %d Whatever\r\nCONNECTION: close\r\nTRANSFER-ENCODING: chunked\r\n", x->status);
+    for (uint32_t i = 0; i < h.count; i++) {
+        print_capitals(&raw, h.headers[i].name);
+        buffer_print(&raw, ": " SLICE_FORMAT "\r\n", slice_print(h.headers[i].value));
+    }
+    buffer_add(&raw, slice_of("\r\n"));
+    print_chunk(&raw, slice_take(body, body.length / 2));
+    print_chunk(&raw, slice_skip(body, body.length / 2));
+    buffer_add(&raw, slice_of("0\r\n\r\n"));
+    struct sim_answer a = { .status = x->status, .content_type = x->content_type, .body = raw };
+    keep_answer(x, &a);
+    reply_broken(x, raw.overflowed ? 0 : x->answer_bytes, raw.overflowed ? HTTP_BREAKS : HTTP_CLOSES);
+}
+
 static void give_up(struct sim_exchange *x) { reply_broken(x, 0, HTTP_BREAKS); }
 
 /* A byte at a time, until the peer goes away. */
@@ -383,7 +416,7 @@ static void reply(struct sim_exchange *x)
     struct sim_log_entry *e = request_log_find(&x->simulator->log, x->log_number);
     if (e) e->status = x->status;
     switch (x->behaviour.reply) {
-    case SIM_REPLY_WHOLE:                  return reply_whole(x, x->answer_bytes, false);
+    case SIM_REPLY_WHOLE:                  return x->simulator->world.settings.chunked ? reply_chunked(x) : reply_whole(x, x->answer_bytes, false);
     case SIM_REPLY_NEVER:                  return go_on(x, silence_ms, give_up);
     case SIM_REPLY_RESET:                  return give_up(x);
     case SIM_REPLY_RESET_MID_BODY:         return reply_half(x, HTTP_BREAKS);

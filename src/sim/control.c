@@ -7,7 +7,7 @@
  *   GET  /control/slots?eventTypeId=&after=&take= the next free starts
  *   GET  /control/faults
  *   POST /control/faults                          one rule (faults.h)
- *   POST /control/settings                        {"replica_lag_ms", "race_window_ms", "retry_after", "reset_is_epoch", "slots_mode", "loser"}
+ *   POST /control/settings                        {"replica_lag_ms", "race_window_ms", "retry_after", "reset_is_epoch", "slots_mode", "loser", "chunked"}
  *   POST /control/busy                            {"userId", "start", "end"}: an event in the host's other calendar (S21)
  *   POST /control/bookings/{uid}/cancel|confirm|decline   what the host does
  *   POST /control/reset                           everything as the world file says, no faults, empty log
@@ -173,6 +173,7 @@ static void change_settings(struct control_call *c)
     if (!choose(c, "slots_mode", modes, 5, &mode)) return refuse_call(c, 400, "slots_mode: normal, leak, stale, empty or strings");
     if (!choose(c, "loser", losers, 3, &loser)) return refuse_call(c, 400, "loser: 409-plain, 409-wrapped or 500-plain");
     (void)json_boolean(json_get(c->json, "reset_is_epoch"), &to->reset_is_epoch);
+    (void)json_boolean(json_get(c->json, "chunked"), &to->chunked);
     to->replica_lag_ms = (uint32_t)lag;
     to->race_window_ms = (uint32_t)window;
     to->retry_after = (enum sim_retry_after)retry;

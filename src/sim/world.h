@@ -101,6 +101,7 @@ struct sim_settings {
     bool                 reset_is_epoch;  /* X-RateLimit-Reset-Default as an instant instead of seconds left */
     enum sim_slots_mode  slots_mode;
     enum sim_loser       loser;           /* what the second of two identical creates is told */
+    bool                 chunked;         /* answers without a Content-Length, in two chunks, with header names in capitals (S2) */
 };
 
 struct sim_world {
