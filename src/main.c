@@ -25,6 +25,13 @@ static int complain(const char *why)
     return 1;
 }
 
+/* Of a command without arguments of its own: what is left over is a mistyped setting, and an engine that serves without it would be worse than none. */
+static bool nothing_left(int count, char **arguments)
+{
+    if (count > 0) fprintf(stderr, "ringmaster: %s: no such setting; `ringmaster settings` lists them\n", arguments[0]);
+    return count == 0;
+}
+
 /* -- check-config: everything that can be known before serving -- */
 
 static bool check_texts(const struct config *c, struct engine_shared *shared)
@@ -73,8 +80,7 @@ static bool try_ring(void)
 
 static int check_config(const struct config *c, int count, char **arguments)
 {
-    (void)count;
-    (void)arguments;
+    if (!nothing_left(count, arguments)) return 2;
     struct engine_shared shared = {};
     bool good = check_texts(c, &shared) && open_tls(c, &shared) && try_ring();
     close_tls(&shared);
@@ -206,8 +212,7 @@ static int run(const struct config *c, struct engine_shared *shared, const sigse
 
 static int serve(const struct config *c, int count, char **arguments)
 {
-    (void)count;
-    (void)arguments;
+    if (!nothing_left(count, arguments)) return 2;
     static struct engine_shared shared; /* shards point into it until the process ends */
     shared.config = c;
     shared.version = version;
@@ -241,8 +246,7 @@ static int serve(const struct config *c, int count, char **arguments)
 static int print_settings(const struct config *c, int count, char **arguments)
 {
     (void)c;
-    (void)count;
-    (void)arguments;
+    if (!nothing_left(count, arguments)) return 2;
     config_print_markdown(stdout);
     return 0;
 }
@@ -250,8 +254,7 @@ static int print_settings(const struct config *c, int count, char **arguments)
 static int print_metrics(const struct config *c, int count, char **arguments)
 {
     (void)c;
-    (void)count;
-    (void)arguments;
+    if (!nothing_left(count, arguments)) return 2;
     metrics_page_print_markdown(stdout);
     return 0;
 }
@@ -259,8 +262,7 @@ static int print_metrics(const struct config *c, int count, char **arguments)
 static int print_version(const struct config *c, int count, char **arguments)
 {
     (void)c;
-    (void)count;
-    (void)arguments;
+    if (!nothing_left(count, arguments)) return 2;
     puts(version);
     return 0;
 }
@@ -273,26 +275,33 @@ static const struct { const char *name; command_function *run; const char *help;
     { "provision", command_provision, "FILE [--dry-run]: make tenants from a world file (owner role)" },
     { "doctor", command_doctor, "[--offline] [--json]: prove that the role is confined, find what is missing in every tenant, and ask Cal.com about it" },
     { "calls", command_calls, "recent [--company KEY] [--limit N] [--json]" },
-    { "webhooks", command_webhooks, "list [--outcome O] [--limit N] [--json] | replay ID... | retry-failed" },
+    { "webhooks", command_webhooks, "list [--outcome O] [--company KEY] [--limit N] [--json] | replay ID... | retry-failed" },
     { "jobs", command_jobs, "list [--kind callback|reconcile] [--company KEY] [--limit N] [--json] | done ID" },
     { "settings", print_settings, "every setting, as a table" },
     { "metrics", print_metrics, "every metric, as a table" },
-    { "version", print_version, "" },
+    { "version", print_version, "of this program" },
 };
 
 static int usage(FILE *out)
 {
     fputs("usage: ringmaster COMMAND [--setting value ...] [arguments]\n\n", out);
     for (size_t n = 0; n < sizeof commands / sizeof commands[0]; n++) fprintf(out, "  %-13s %s\n", commands[n].name, commands[n].help);
-    fputs("\nSettings come from flags, RINGMASTER_* in the environment, and --config FILE, in this order.\n", out);
+    fputs("\nSettings come from flags, RINGMASTER_* in the environment, and --config FILE, in this order; `ringmaster settings` lists them.\n", out);
     return out == stderr ? 2 : 0;
+}
+
+static bool asks_for_help(int count, char **arguments)
+{
+    for (int n = 1; n < count; n++)
+        if (strcmp(arguments[n], "--help") == 0 || strcmp(arguments[n], "-h") == 0) return true;
+    return strcmp(arguments[1], "help") == 0;
 }
 
 /* Settings may stand before and after a command's own arguments; what config_read() does not know is the command's. */
 int main(int count, char **arguments)
 {
     if (count < 2) return usage(stderr);
-    if (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0) return usage(stdout);
+    if (asks_for_help(count, arguments)) return usage(stdout);
     for (size_t n = 0; n < sizeof commands / sizeof commands[0]; n++) {
         if (strcmp(arguments[1], commands[n].name) != 0) continue;
         static struct config config;

@@ -89,7 +89,10 @@ int command_provision(const struct config *c, int count, char **arguments)
     if (count != 1) return command_misused("provision FILE [--dry-run]");
     char *text;
     size_t bytes;
-    if (file_read_whole(arguments[0], WORLD_BYTES_MAX, &text, &bytes) != IO_OK) return command_failed("provision", "the file cannot be read");
+    if (file_read_whole(arguments[0], WORLD_BYTES_MAX, &text, &bytes) != IO_OK) {
+        fprintf(stderr, "ringmaster provision: %s cannot be read, or is larger than 16 MiB\n", arguments[0]);
+        return 1;
+    }
     struct heap heap;
     struct json_error why;
     heap_init(&heap, (uint64_t)WORLD_BYTES_MAX * 32);
@@ -131,6 +134,15 @@ static bool take_list_flags(int *count, char **arguments, struct list_flags *f)
            slice_to_u64(slice_from_text(f->limit), LIMIT_MAX, &number);
 }
 
+/* Of --outcome and --kind: a mistyped one would list nothing, and be read as "there is nothing". */
+static bool is_one_of(const char *value, const char *const *names, size_t count)
+{
+    if (!value) return true;
+    for (size_t n = 0; n < count; n++)
+        if (strcmp(value, names[n]) == 0) return true;
+    return false;
+}
+
 int command_calls(const struct config *c, int count, char **arguments)
 {
     struct list_flags f;
@@ -153,7 +165,9 @@ static int list_webhooks(const struct config *c, int count, char **arguments)
 {
     struct list_flags f;
     const char *outcome = nullptr;
-    bool good = take_list_flags(&count, arguments, &f) && take_value(&count, arguments, "--outcome", &outcome);
+    static const char *const outcomes[] = { "filed", "unrouted", "quarantined", "kept", "replayed" };
+    bool good = take_list_flags(&count, arguments, &f) && take_value(&count, arguments, "--outcome", &outcome) &&
+                is_one_of(outcome, outcomes, sizeof outcomes / sizeof outcomes[0]);
     if (!good || count != 0) return command_misused("webhooks list [--outcome filed|unrouted|quarantined|kept|replayed] [--company KEY] [--limit N] [--json]");
     const struct slice parameters[] = { slice_from_text(outcome), slice_from_text(f.company), slice_from_text(f.limit) };
     return list(c, "webhooks",
@@ -178,7 +192,8 @@ static int list_jobs(const struct config *c, int count, char **arguments)
 {
     struct list_flags f;
     const char *kind = nullptr;
-    bool good = take_list_flags(&count, arguments, &f) && take_value(&count, arguments, "--kind", &kind);
+    static const char *const kinds[] = { "callback", "reconcile" };
+    bool good = take_list_flags(&count, arguments, &f) && take_value(&count, arguments, "--kind", &kind) && is_one_of(kind, kinds, sizeof kinds / sizeof kinds[0]);
     if (!good || count != 0) return command_misused("jobs list [--kind callback|reconcile] [--company KEY] [--limit N] [--json]");
     const struct slice parameters[] = { slice_from_text(kind), slice_from_text(f.company), slice_from_text(f.limit) };
     return list(c, "jobs",
