@@ -157,7 +157,7 @@ def interleave(arguments):
             continue
         count = judge(source.stem, *run_program([program, *(arguments or ["40"])], PROGRAM_SECONDS))
         total += Count(failed=1) if count.failed else Count(passed=1)  # it counts every check of every seed; here it is one test
-    return total
+    return total + judge("engine_smoke", *run_program(["/usr/bin/python3", ROOT / "tests" / "interleave" / "engine_smoke.py"], PROGRAM_SECONDS))
 
 
 def model(_):

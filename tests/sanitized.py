@@ -55,7 +55,7 @@ def objects(sources, kind):
         return list(pool.map(lambda source: _compile(source, kind), sources))
 
 
-def _archive(folder, kind):
+def archive(folder, kind):
     """A folder is one static library here, too: a test may put a played part in the place of one that it then does not link."""
     members = objects(folder.sources, kind)
     output = ROOT / ".zig-cache" / "sanitized" / kind / f"lib{folder.name}.a"
@@ -77,7 +77,7 @@ def folders_of(source):
 def program(source, kind, extra_flags=(), extra_libraries=()):
     """Builds one program from one file and the folders it needs; its path."""
     used = folders_of(source)
-    inputs = [*objects([source], kind), *(_archive(folder, kind) for folder in used)]
+    inputs = [*objects([source], kind), *(archive(folder, kind) for folder in used)]
     libraries = [f"-l{name}" for folder in used for name in folder.system]
     output = inputs[0].with_suffix("")
     if not output.exists() or any(i.stat().st_mtime > output.stat().st_mtime for i in inputs):
