@@ -150,7 +150,8 @@ def test_a_second_sigterm_stops_at_once():
 
 
 def segments(world):
-    return sorted((p for p in world.journal.iterdir() if p.is_file() and p.stat().st_size > 0), key=lambda p: p.stat().st_mtime)
+    """Those that hold records, the one written last at the end; not a spare, nor one that is being made."""
+    return sorted((p for p in world.journal.glob("*.segment") if written_bytes(p) > 2 * BLOCK), key=lambda p: p.stat().st_mtime)
 
 
 def written_bytes(path):
