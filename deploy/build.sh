@@ -12,7 +12,7 @@ release_cpu() {
 # zig_build WHERE ARGUMENT...: quiet unless it fails.
 zig_build() {
   local where=$1 log; shift; log=$(mktemp)
-  if ! (cd "$root" && "$zig" build --prefix "$where" "$@") >"$log" 2>&1; then
+  if ! (cd "$root" && "$zig" build --global-cache-dir "$root/.zig-cache/global" --prefix "$where" "$@") >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     if grep -q NoSpaceLeft "$log"; then fail "the disk is full: free some space, then run this again"; fi
     if grep -q AccessDenied "$log"; then fail "some files here belong to another user, probably root: sudo chown -R $(id -un) '$root'"; fi

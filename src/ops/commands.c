@@ -16,6 +16,10 @@ enum { WORLD_BYTES_MAX = 16 * 1024 * 1024, KEY_FILE_BYTES_MAX = 4096, ERROR_BYTE
 
 bool command_secret_key(const struct config *c, struct secret_key *key)
 {
+    if (*c->secret_key && *c->secret_key_file) {
+        fputs("ringmaster: secret_key and secret_key_file: both are set; which one seals?\n", stderr);
+        return false;
+    }
     if (*c->secret_key) {
         if (secret_key_parse(slice_from_text(c->secret_key), key)) return true;
         fputs("ringmaster: secret_key: must be 64 hex digits\n", stderr);

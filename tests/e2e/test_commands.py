@@ -304,3 +304,19 @@ def test_replay_says_what_it_cannot_send(world, caller):
     wrong_clock = world.engine.command("webhooks", "replay", webhook, owner=True, at="2025-10-20T18:00:00+02:00")
     assert wrong_clock.returncode == 1 and "401  FAILED: its signature was refused: is the clock the engine's?" in wrong_clock.stdout, wrong_clock.stdout
     assert world.engine.command("webhooks", "replay", webhook).returncode == 1  # without the owner's URL
+
+
+@pytest.mark.parametrize("arguments, word", [(["serve", "--lissten", "1"], "--lissten"), (["serve", "extra"], "extra"), (["check-config", "x"], "x")])
+def test_what_a_command_does_not_know_is_refused_by_name(world, arguments, word):
+    done = world.engine.command(*arguments)
+    assert done.returncode == 2 and word in done.stderr, done.stderr
+
+
+def test_asking_for_help_starts_nothing(world):
+    done = world.engine.command("serve", "--help")
+    assert done.returncode == 0 and "usage" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["webhooks", "list", "--outcome", "nope"], ["jobs", "list", "--kind", "nope"]])
+def test_a_list_of_what_cannot_be_is_refused_not_empty(world, arguments):
+    assert world.engine.command(*arguments, owner=True).returncode == 2
