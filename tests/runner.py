@@ -63,7 +63,8 @@ def run_program(command, seconds, environment=None):
     """(exit status, output). What runs too long is ended with all it started, and has failed."""
     with tempfile.TemporaryFile("w+b") as output:
         process = subprocess.Popen([str(c) for c in command], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT,
-                                   env={**os.environ, **sanitized.ENVIRONMENT, **(environment or {})}, start_new_session=True)
+                                   env={**os.environ, "PATH": f"{os.environ['PATH']}:{ROOT / '.tools'}", **sanitized.ENVIRONMENT, **(environment or {})},
+                                   start_new_session=True)
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:

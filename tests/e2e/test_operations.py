@@ -178,4 +178,4 @@ def test_run_says_how_it_is_used():
     done = subprocess.run([ROOT / "run", "--nonsense"], capture_output=True, text=True)
     assert done.returncode == 2 and "--nonsense" in done.stderr and "--once" in done.stderr
     done = subprocess.run([ROOT / "run", "--world", "/nonexistent.json"], capture_output=True, text=True)
-    assert done.returncode == 2 and "/nonexistent.json" in done.stderr
+    assert done.returncode == 1 and "/nonexistent.json" in done.stderr

@@ -89,11 +89,11 @@ static void writes_the_format_exactly(void **)
 
 static void promtool_finds_nothing_to_complain_about(void **)
 {
-    if (access("/usr/bin/promtool", X_OK) != 0) skip();
+    if (system("command -v promtool >/dev/null 2>&1") != 0) skip(); /* tests/runner.py has .tools/ on the path, too */
     struct metrics_writer w;
     metrics_init(&w, &heap);
     write_some_of_each(&w);
-    FILE *promtool = popen("/usr/bin/promtool check metrics 2>&1", "w");
+    FILE *promtool = popen("promtool check metrics 2>&1", "w");
     assert_non_null(promtool);
     assert_int_equal(fwrite(metrics_text(&w).start, 1, metrics_text(&w).length, promtool), metrics_text(&w).length);
     assert_int_equal(pclose(promtool), 0);
