@@ -91,7 +91,7 @@ constexpr uint32_t dedupe_max = 128 * 1024;
 constexpr uint32_t filings_max = 1024;
 /* Their facts as JSON, at most four times a body. Past it: the letter waits a moment. */
 constexpr uint64_t filing_heap_bytes = UINT64_C(256) << 20;
-constexpr uint32_t call_mailbox_max = 256;  /* transcript_updated may come at every turn of speech, coalesced. Past it: 503 for that call */
+constexpr uint32_t call_mailbox_max = 256;  /* letters not filed yet; transcript_updated may come at every turn of speech. Past it: 503 for that call */
 /* Retell's own maximum is 2 h; grace covers the retries of a lost call_ended. Then: closed as ended_unknown. Defaults of settings. */
 constexpr uint32_t call_duration_max_ms = 2 * 3600 * 1000;
 constexpr uint32_t call_end_grace_ms = 10 * 60 * 1000;

@@ -48,9 +48,6 @@ void booking_tenants_switched(struct booking_desk *d); /* forgets the accounts o
 void booking_desk_drain(struct booking_desk *d);       /* no new flows; waiting ones end, their intents stay; the shard is held until requests under way are answered */
 void booking_desk_close(struct booking_desk *d);       /* in finish */
 
-/* How many circuits were closed by hand. Any shard calls its own desk. */
-uint32_t booking_reset_breakers(struct booking_desk *d);
-
 struct booking_desk_counters {
     struct counter started, booked, pending, refused, delayed, parked, lookups, creates, retries, doubles_cancelled, notices_dropped, foreign_answers;
     struct gauge   running, waiting_for_calendar, accounts, breakers_open, claims, budget_left_least;

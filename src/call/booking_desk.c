@@ -134,19 +134,6 @@ static void retire(struct booking_desk *d, struct account_entry *a)
     if (a->bookings == 0) close_account(d, a);
 }
 
-static void reset_breaker(struct booking_desk *d, struct account_entry *a)
-{
-    (void)d;
-    calcom_account_reset_breaker(a->account);
-}
-
-uint32_t booking_reset_breakers(struct booking_desk *d)
-{
-    ensure_on(d->shard);
-    each_entry(d, reset_breaker);
-    return d->accounts.used;
-}
-
 /* Breakers and budgets live in the accounts; scrapes come from other shards and may only read gauges. */
 static void look_at(struct booking_desk *d, struct account_entry *a)
 {

@@ -10,7 +10,7 @@ constexpr uint64_t admitted_wait_us = 60 * minute_us;  /* the journal may be wai
 constexpr uint64_t analysis_wait_us = 10 * minute_us;  /* Retell publishes no bound; minutes at most were seen */
 constexpr uint64_t repeats_wait_us = 30 * second_us;   /* so that repeats in a row meet the same actor; PostgreSQL knows them anyway */
 constexpr uint64_t restore_every_us = 10 * minute_us;
-enum { RESTORE_LIMIT = 20'000, LETTERS_PER_TURN = 16 };
+enum { RESTORE_LIMIT = 20'000 };
 
 struct call_desk *call_desk_open(const struct call_desk_config *c)
 {

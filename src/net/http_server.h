@@ -84,7 +84,7 @@ struct http_server_config {
 [[nodiscard]] struct heap *http_server_heap(struct http_server *s);
 /* Stops accepting; idle connections close, busy ones after their answer ("Connection: close"). Holds the shard until all are closed. */
 void http_server_drain(struct http_server *s);
-/* Breaks what is still open: the second SIGTERM, or the end of the drain time. */
+/* Breaks what is still open. The simulators end so; the engine drains, and past its patience the process ends. */
 void http_server_abort(struct http_server *s);
 void http_server_close(struct http_server *s); /* in finish: nothing is open */
 
