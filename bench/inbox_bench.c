@@ -12,7 +12,7 @@
 #include <time.h>
 #include "base/list.h"
 #include "shard/inbox.h"
-#include "shard/wake.h"
+#include "io/doorbell.h"
 
 enum { PRODUCERS_MAX = 4, ROUNDS = 5 };
 
@@ -23,7 +23,7 @@ struct locked { pthread_mutex_t lock; pthread_cond_t filled; struct envelope *fi
 
 static struct inbox     inbox;
 static struct locked    locked = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER };
-static int              wake_fd;
+static int              doorbell;
 static uint32_t         producers, messages_each;
 static struct message  *messages;
 static pthread_barrier_t at_the_start;
@@ -61,7 +61,7 @@ static uint64_t push_all_to_inbox(struct message *mine)
     for (uint32_t n = 0; n < messages_each; n++) {
         if (!inbox_push(&inbox, &mine[n].envelope)) continue;
         wakes += 1;
-        wake_ring(wake_fd);
+        doorbell_ring(doorbell);
     }
     return wakes;
 }
@@ -91,7 +91,7 @@ static struct envelope *take_from_inbox(void)
         struct envelope *e = inbox_take_all(&inbox);
         if (e) return e;
         if (!inbox_try_sleep(&inbox)) continue;
-        wake_wait(wake_fd);
+        doorbell_wait(doorbell);
         inbox_wake_up(&inbox);
     }
 }
@@ -169,8 +169,8 @@ int main(int count, char **arguments)
 {
     uint32_t total = count > 1 ? (uint32_t)strtoul(arguments[1], nullptr, 10) : 2'000'000;
     messages = malloc((size_t)total * sizeof *messages);
-    wake_fd = wake_open();
-    if (messages == nullptr || wake_fd < 0 || total < PRODUCERS_MAX) return 1;
+    doorbell = doorbell_open();
+    if (messages == nullptr || doorbell < 0 || total < PRODUCERS_MAX) return 1;
     inbox_init(&inbox);
     sched_getaffinity(0, sizeof allowed, &allowed);
     pin_to(0);
@@ -185,6 +185,6 @@ int main(int count, char **arguments)
         print_row(with_inbox, with_mutex);
     }
     free(messages);
-    wake_close(wake_fd);
+    doorbell_close(doorbell);
     return 0;
 }

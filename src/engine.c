@@ -33,16 +33,13 @@ struct engine {
     _Atomic(bool)           tenants_known, replaying;
 };
 
-/* Set by each shard before it serves; read by whoever answers /metrics. */
-static _Atomic(struct engine *) engines[SHARD_COUNT_MAX];
-
 /* -- what can be seen from outside -- */
 
 static struct ops_view view_of(const struct engine *e)
 {
     struct ops_view v = {};
     for (uint16_t n = 0; n < e->shard->group->count; n++) {
-        struct engine *other = atomic_load_explicit(&engines[n], memory_order_acquire);
+        struct engine *other = atomic_load_explicit(&e->shared->engines[n], memory_order_acquire);
         if (!other) continue;
         v.shards[v.count++] = (struct ops_shard){
             .shard = other->shard, .http = http_server_counters(other->server), .webhooks = &other->door.counters, .journal = journal_counters(other->journal),
@@ -183,7 +180,6 @@ static void looked(struct job *j)
 {
     struct gate *g = container_of(j, struct gate, job);
     struct engine *e = container_of(g, struct engine, gate);
-    static struct tenant_directory *directories[SHARD_COUNT_MAX];
     if (e->draining) return;
     if (!g->confined) {
         log_event(g->reached ? LOG_ERROR : LOG_WARNING, g->reached ? "database_refused" : "database_unreachable", log_cstring("reason", g->error.text));
@@ -193,9 +189,9 @@ static void looked(struct job *j)
         } else timer_start(&e->shard->timers, &g->timer, e->shard->now_us + gate_retry_us, look_again);
         return;
     }
-    for (uint16_t n = 0; n < e->shard->group->count; n++) directories[n] = &atomic_load_explicit(&engines[n], memory_order_acquire)->directory;
+    for (uint16_t n = 0; n < e->shard->group->count; n++) e->shared->directories[n] = &atomic_load_explicit(&e->shared->engines[n], memory_order_acquire)->directory;
     tenant_loader_start(&e->loader, e->shard, &(struct tenant_loader_config){
-        .pool = e->pool, .worker = e->shared->worker, .secret = e->shared->secret, .default_calcom_url = slice_from_text(e->shared->config->calcom_url), .directories = directories });
+        .pool = e->pool, .worker = e->shared->worker, .secret = e->shared->secret, .default_calcom_url = slice_from_text(e->shared->config->calcom_url), .directories = e->shared->directories });
 }
 
 static void open_gate(struct engine *e) { worker_give(e->shared->worker, e->shard, &e->gate.job, look_at_role, looked); }
@@ -309,7 +305,7 @@ static bool start(struct shard *s, void *context)
         .heap = http_server_heap(e->server), .deliveries_max = (uint32_t)e->shared->config->webhooks_waiting, .dedupe_max = dedupe_max });
     webhook_door_serve(&e->door, e->server);
     atomic_store_explicit(&e->replaying, s->index == 0, memory_order_relaxed);
-    atomic_store_explicit(&engines[s->index], e, memory_order_release);
+    atomic_store_explicit(&e->shared->engines[s->index], e, memory_order_release);
     if (s->index == 0) open_gate(e); /* answered after the first turn, so after every shard has started */
     return true;
 }
@@ -348,7 +344,7 @@ static void stop(struct shard *s)
 static void finish(struct shard *s)
 {
     struct engine *e = s->resident;
-    atomic_store_explicit(&engines[s->index], nullptr, memory_order_release);
+    atomic_store_explicit(&e->shared->engines[s->index], nullptr, memory_order_release);
     http_server_close(e->server);
     webhook_door_close(&e->door);
     call_desk_close(e->calls);

@@ -5,6 +5,8 @@
 #include "ops/view.h"
 #include "shard/worker.h"
 
+struct engine; /* of one shard; engine.c */
+
 /* What all shards share, immutable once they run. */
 struct engine_shared {
     const struct config      *config;
@@ -18,6 +20,8 @@ struct engine_shared {
     struct sockaddr_in        address;
     atomic_bool               refused;        /* the database is not one to serve from: see the log */
     struct shard_group        group;
+    _Atomic(struct engine *)  engines[SHARD_COUNT_MAX];     /* set by each shard before it serves; read by whoever answers /metrics */
+    struct tenant_directory  *directories[SHARD_COUNT_MAX];
 };
 
 /* Starts all shards. false: *refusal says what is wrong and what to do. */

@@ -17,9 +17,6 @@ struct account_entry { struct hash128 key; int64_t company_id; struct calcom_acc
 /* From a call's shard to a credential's: this intent is yours. */
 struct booking_notice { struct envelope envelope; struct booking_desk *from; int64_t company_id, intent_id; };
 
-/* The desk of a shard, for envelopes that arrive there: one per shard and process. */
-static struct booking_desk *desks[SHARD_COUNT_MAX];
-
 static struct hash128 key_of_intent(int64_t company_id, int64_t intent_id)
 {
     const int64_t both[2] = { company_id, intent_id };
@@ -45,7 +42,7 @@ struct booking_desk *booking_desk_open(const struct booking_desk_config *c)
     hash_map_init(&d->by_credential, c->accounts_max);
     list_init(&d->running);
     d->locks = slot_locks_open(c->claims_max);
-    desks[d->shard->index] = d;
+    d->shard->bookings = d;
     timer_start(&d->shard->timers, &d->gauge_timer, d->shard->now_us + sweep_every_us, refresh_gauges);
     return d;
 }
@@ -277,7 +274,7 @@ static void notice_came_home(struct shard *at, struct envelope *e)
 static void notice_arrived(struct shard *at, struct envelope *e)
 {
     struct booking_notice *n = container_of(e, struct booking_notice, envelope);
-    start(desks[at->index], n->company_id, n->intent_id);
+    start(at->bookings, n->company_id, n->intent_id);
     envelope_return(at, e);
 }
 
@@ -361,7 +358,7 @@ void booking_desk_close(struct booking_desk *d)
     ensure_magic(d, booking_desk_magic);
     ensure(d->bookings.used == 0);
     each_entry(d, close_account);
-    desks[d->shard->index] = nullptr;
+    d->shard->bookings = nullptr;
     slot_locks_close(d->locks);
     hash_map_deinit(&d->by_intent);
     hash_map_deinit(&d->by_calendar);

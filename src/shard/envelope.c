@@ -1,4 +1,5 @@
 #include "shard/envelope.h"
+#include "io/doorbell.h"
 #include "limits.h"
 #include "shard/shard.h"
 #include "shard/wake.h"
@@ -64,7 +65,7 @@ void envelope_post_from_outside(struct shard_group *g, struct envelope *e, uint1
 {
     atomic_fetch_add_explicit(&g->outsiders, 1, memory_order_relaxed);
     struct shard *target = g->shards[to];
-    if (inbox_push(&target->inbox, e)) wake_ring(target->wake_fd);
+    if (inbox_push(&target->inbox, e)) doorbell_ring(target->doorbell);
     atomic_fetch_sub_explicit(&g->outsiders, 1, memory_order_release);
 }
 

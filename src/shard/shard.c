@@ -1,18 +1,16 @@
 #include "shard/shard.h"
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
+#include "io/doorbell.h"
 #include "limits.h"
 #include "shard/wake.h"
 
 enum { SHARD_MAGIC = 0x7368'6401 };
 
-static thread_local struct shard *here;
-
 struct shard *shard_here(void)
 {
+    struct shard *here = thread_resident;
     ensure_magic(here, SHARD_MAGIC);
     return here;
 }
@@ -32,7 +30,7 @@ static bool sign_off(struct shard *s)
     if (s->signed_off || !s->stopping || s->holds > 0) return false;
     s->signed_off = true;
     if (atomic_fetch_sub_explicit(&s->group->awake, 1, memory_order_acq_rel) > 1) return false;
-    for (uint16_t n = 0; n < s->group->count; n++) wake_ring(s->group->shards[n]->wake_fd);
+    for (uint16_t n = 0; n < s->group->count; n++) doorbell_ring(s->group->shards[n]->doorbell);
     return true;
 }
 
@@ -131,18 +129,6 @@ static void run_turns(struct shard *s)
 
 /* -- start and end of a thread -- */
 
-/* The index-th of the CPUs we may use, round and round. A machine that will not pin us still runs us. */
-static void pin(uint16_t index)
-{
-    cpu_set_t allowed, one;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    int wanted = index % CPU_COUNT(&allowed), cpu = 0;
-    while (!CPU_ISSET(cpu, &allowed) || wanted-- > 0) cpu += 1;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    (void)sched_setaffinity(0, sizeof one, &one);
-}
-
 static bool refuse(struct io_refusal *refusal, uint16_t index, const char *why)
 {
     snprintf(refusal->text, sizeof refusal->text, "Shard %u %s", index, why);
@@ -152,11 +138,11 @@ static bool refuse(struct io_refusal *refusal, uint16_t index, const char *why)
 /* On the shard's thread. false: *refusal says why, and nothing is left open. */
 static bool set_up(struct shard *s, struct io_refusal *refusal)
 {
-    if (s->config.pin) pin(s->index);
+    if (s->config.pin) thread_pin(s->index);
     s->io = io_open(&s->config.io, refusal);
     if (s->io == nullptr) return false;
-    s->wake_fd = wake_open();
-    if (s->wake_fd < 0) {
+    s->doorbell = doorbell_open();
+    if (s->doorbell < 0) {
         io_close_all(s->io);
         return refuse(refusal, s->index, "got no file descriptor. Raise the limit (ulimit -n 65536; in a systemd unit: LimitNOFILE=65536).");
     }
@@ -179,25 +165,24 @@ static void tear_down(struct shard *s)
 /* Tells how the start went, and waits until all have told. true: all went well. */
 static bool pass_gate(struct shard_group *g, bool started, const struct io_refusal *refusal)
 {
-    pthread_mutex_lock(&g->gate_lock);
+    monitor_enter(&g->gate_monitor);
     g->reported += 1;
     if (!started && g->refused++ == 0) *g->refusal = *refusal;
-    pthread_cond_broadcast(&g->gate_moved);
-    while (g->gate == SHARD_GATE_CLOSED) pthread_cond_wait(&g->gate_moved, &g->gate_lock);
+    monitor_change(&g->gate_monitor);
+    while (g->gate == SHARD_GATE_CLOSED) monitor_wait(&g->gate_monitor);
     bool open = g->gate == SHARD_GATE_OPEN;
-    pthread_mutex_unlock(&g->gate_lock);
+    monitor_leave(&g->gate_monitor);
     return open;
 }
 
-static void *shard_main(void *argument)
+static void shard_main(void *argument)
 {
     struct shard *s = argument;
     struct io_refusal refusal = {};
-    here = s;
+    thread_resident = s;
     bool started = set_up(s, &refusal);
     if (pass_gate(s->group, started, &refusal)) run_turns(s);
     if (started) tear_down(s);
-    return nullptr;
 }
 
 /* -- the group -- */
@@ -211,58 +196,52 @@ static struct shard *shard_new(struct shard_group *g, uint16_t index, const stru
     s->index = index;
     s->group = g;
     s->config = *config;
-    s->wake_fd = -1;
+    s->doorbell = -1;
     list_init(&s->ready);
     inbox_init(&s->inbox);
     return s;
 }
 
-/* With all signals blocked: they are for the thread that asked us to start, which waits for them. How many threads there are. */
+/* How many threads there are. */
 static uint16_t create_threads(struct shard_group *g)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     uint16_t created = 0;
     for (; created < g->count; created++) {
         struct shard *s = g->shards[created];
-        if (pthread_create(&s->thread, nullptr, shard_main, s) != 0) break;
         char name[16];
         snprintf(name, sizeof name, "shard-%u", created);
-        pthread_setname_np(s->thread, name);
+        if (!thread_start(&s->thread, name, shard_main, s)) break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return created;
 }
 
 static bool open_gate(struct shard_group *g, uint16_t created)
 {
-    pthread_mutex_lock(&g->gate_lock);
-    while (g->reported < created) pthread_cond_wait(&g->gate_moved, &g->gate_lock);
+    monitor_enter(&g->gate_monitor);
+    while (g->reported < created) monitor_wait(&g->gate_monitor);
     if (created < g->count && g->refused == 0)
         (void)refuse(g->refusal, created, "got no thread. Raise the limit (ulimit -u; in a systemd unit: TasksMax=).");
     bool open = created == g->count && g->refused == 0;
     g->gate = open ? SHARD_GATE_OPEN : SHARD_GATE_ABANDONED;
-    pthread_cond_broadcast(&g->gate_moved);
-    pthread_mutex_unlock(&g->gate_lock);
+    monitor_change(&g->gate_monitor);
+    monitor_leave(&g->gate_monitor);
     return open;
 }
 
 /* Join all before the first is freed: a shard that ends wakes the others. */
 static void join_and_free(struct shard_group *g, uint16_t created)
 {
-    for (uint16_t n = 0; n < created; n++) pthread_join(g->shards[n]->thread, nullptr);
+    for (uint16_t n = 0; n < created; n++) thread_join(&g->shards[n]->thread);
     /* acquire: pairs with the release of whoever leaves, so its wake has been made before we close what it wakes. A system call at most. */
-    while (atomic_load_explicit(&g->outsiders, memory_order_acquire) > 0) sched_yield();
+    while (atomic_load_explicit(&g->outsiders, memory_order_acquire) > 0) thread_yield();
     for (uint16_t n = 0; n < g->count; n++) {
         struct shard *s = g->shards[n];
-        if (s->wake_fd >= 0) wake_close(s->wake_fd);
+        if (s->doorbell >= 0) doorbell_close(s->doorbell);
         s->magic = 0;
         free(s);
         g->shards[n] = nullptr;
     }
-    pthread_cond_destroy(&g->gate_moved);
-    pthread_mutex_destroy(&g->gate_lock);
+    monitor_deinit(&g->gate_monitor);
     g->count = 0;
 }
 
@@ -270,8 +249,7 @@ bool shard_group_start(struct shard_group *g, uint16_t count, const struct shard
 {
     ensure(count >= 1 && count <= SHARD_COUNT_MAX && config->start != nullptr);
     *g = (struct shard_group){ .count = count, .awake = count, .gate = SHARD_GATE_CLOSED, .refusal = refusal };
-    pthread_mutex_init(&g->gate_lock, nullptr);
-    pthread_cond_init(&g->gate_moved, nullptr);
+    monitor_init(&g->gate_monitor);
     for (uint16_t n = 0; n < count; n++) g->shards[n] = shard_new(g, n, config);
 
     uint16_t created = create_threads(g);

@@ -9,7 +9,6 @@
  * A shard shares nothing mutable. What it owns is embedded in structs that live on it, and dies on it. Shards talk by envelopes
  * (envelope.h). Blocking calls are forbidden on a shard: whatever waits is an operation (io.h), a timer, or an envelope.
  */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include "base/hash_map.h"
@@ -17,6 +16,7 @@
 #include "base/list.h"
 #include "base/metrics.h"
 #include "io/io.h"
+#include "io/thread.h"
 #include "io/timer_wheel.h"
 #include "shard/envelope.h"
 #include "shard/inbox.h"
@@ -52,6 +52,7 @@ struct shard {
     struct list         ready;      /* of struct task */
     struct flush_hook  *first_flush, *last_flush;
     void               *resident;   /* what main placed here: the engine, the simulator, the load generator */
+    void               *webhooks, *bookings; /* what upper layers placed here, for their envelopes that arrive: each knows its own */
     bool                stopping;   /* shard_group_stop() has arrived: the loop ends once nothing holds any shard */
     bool                signed_off; /* this shard is ready to end (see is_over() in shard.c) */
     uint32_t            holds;      /* reasons not to end yet: see shard_hold() */
@@ -60,8 +61,8 @@ struct shard {
     struct envelope     stop_letter;                  /* shard_group_stop()'s: the one envelope that no shard sends */
     uint64_t            wake_targets;             /* bit per shard that must be woken at the end of this turn */
     struct io_op        wake_poll;
-    int                 wake_fd;
-    pthread_t           thread;
+    int                 doorbell;
+    struct thread       thread;
     struct histogram    turn_us;    /* how long a turn ran, without the sleep */
     struct counter      envelopes_sent, wakes_sent, turns, sleeps;
 };
@@ -78,8 +79,7 @@ struct shard_group {
     atomic_bool       stop_was_asked;
 
     /* The start: every shard reports, then all are let through, or none. */
-    pthread_mutex_t    gate_lock;
-    pthread_cond_t     gate_moved;
+    struct monitor     gate_monitor;
     enum shard_gate    gate;
     uint16_t           reported, refused;
     struct io_refusal *refusal;      /* of the first that refused */

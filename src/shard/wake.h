@@ -1,5 +1,5 @@
 #pragma once
-/* shard/wake.h: how a sleeping thread is woken: an eventfd, which works from any thread, shard or not. Inside shard/ only.
+/* shard/wake.h: how a sleeping shard is woken: its ring watches its doorbell. Inside shard/ only.
  *
  * Rule:          only the pusher who found INBOX_ASLEEP wakes; a shard wakes each other shard once per turn at most, at its end.
  * Without it:    a system call and an interrupt per message: 5 to 8 µs where a push costs 50 ns.
@@ -10,13 +10,7 @@
 
 struct shard;
 
-[[nodiscard]] int wake_open(void);   /* -1: out of descriptors */
-void wake_close(int fd);
-void wake_ring(int fd);              /* any thread */
-void wake_drain(int fd);             /* the owner: forgets all wakes up to now; none: nothing happens */
-void wake_wait(int fd);              /* a helper without a ring: sleeps until woken */
-
-void wake_watch(struct shard *s);    /* the shard's ring watches its wake_fd from now on … */
+void wake_watch(struct shard *s);    /* the shard's ring watches its doorbell from now on … */
 void wake_unwatch(struct shard *s);  /* … until this; runs turns of the ring until the poll is joined */
 void wake_later(struct shard *from, uint16_t target);
 void wake_flush(struct shard *from);

@@ -47,7 +47,7 @@ void webhook_door_open(struct webhook_door *d, const struct webhook_door_config 
 void webhook_door_serve(struct webhook_door *d, struct http_server *s); /* the server that its exchanges belong to */
 void webhook_door_drain(struct webhook_door *d);
 void webhook_door_close(struct webhook_door *d); /* in finish */
-/* The door of a shard of this process. */
+/* The door of this shard. */
 [[nodiscard]] struct webhook_door *webhook_door_of(const struct shard *s);
 
 /* -- between the files of this folder -- */

@@ -6,23 +6,21 @@
 #include "base/buffer.h"
 #include "base/hmac.h"
 
-static struct webhook_door *doors[SHARD_COUNT_MAX];
-
 void webhook_door_open(struct webhook_door *d, const struct webhook_door_config *c)
 {
     *d = (struct webhook_door){ .magic = webhook_door_magic, .config = *c, .shard = c->shard };
     pool_init(&d->deliveries, "deliveries", sizeof(struct delivery), c->deliveries_max);
     dedupe_init(&d->dedupe, c->dedupe_max);
     list_init(&d->quarantine);
-    doors[c->shard->index] = d;
+    d->shard->webhooks = d;
 }
 
 void webhook_door_serve(struct webhook_door *d, struct http_server *s) { d->server = s; }
 
 struct webhook_door *webhook_door_of(const struct shard *s)
 {
-    ensure(doors[s->index] != nullptr);
-    return doors[s->index];
+    ensure_magic((struct webhook_door *)s->webhooks, webhook_door_magic);
+    return s->webhooks;
 }
 
 /* -- identity -- */
@@ -226,6 +224,6 @@ void webhook_door_close(struct webhook_door *d)
     ensure_magic(d, webhook_door_magic);
     dedupe_deinit(&d->dedupe);
     pool_deinit(&d->deliveries);
-    doors[d->shard->index] = nullptr;
+    d->shard->webhooks = nullptr;
     d->magic = 0;
 }

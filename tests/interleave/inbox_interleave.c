@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "shard/shard.h"
-#include "shard/wake.h"
+#include "io/doorbell.h"
 #include "shard/worker.h"
 
 static uint32_t passed, failed;
@@ -53,7 +53,7 @@ struct message { struct envelope envelope; uint32_t producer, number; };
 
 static struct {
     struct inbox   inbox;
-    int            wake_fd;
+    int            doorbell;
     uint64_t       seed;
     struct message messages[PRODUCERS][MESSAGES];
     uint64_t       wakes[PRODUCERS], sleeps;
@@ -73,7 +73,7 @@ static void *produce(void *argument)
         maybe_yield(&dice);
         if (!must_wake) continue;
         lone.wakes[producer] += 1;
-        wake_ring(lone.wake_fd);
+        doorbell_ring(lone.doorbell);
     }
     return nullptr;
 }
@@ -98,7 +98,7 @@ static void consume(void)
         if (took > 0 || !inbox_try_sleep(&lone.inbox)) continue;
         lone.sleeps += 1;
         maybe_yield(&dice);
-        wake_wait(lone.wake_fd);
+        doorbell_wait(lone.doorbell);
         maybe_yield(&dice);
         inbox_wake_up(&lone.inbox);
     }
@@ -109,7 +109,7 @@ static void play_lone_inbox(uint64_t seed)
     memset(&lone, 0, sizeof lone);
     lone.seed = seed;
     lone.in_order = true;
-    lone.wake_fd = wake_open();
+    lone.doorbell = doorbell_open();
     inbox_init(&lone.inbox);
     pthread_t threads[PRODUCERS];
     uint32_t numbers[PRODUCERS];
@@ -126,7 +126,7 @@ static void play_lone_inbox(uint64_t seed)
     }
     check(lone.in_order, "inbox: a producer's messages keep their order", seed);
     check(wakes == lone.sleeps, "inbox: every sleep is ended by exactly one wake", seed);
-    wake_close(lone.wake_fd);
+    doorbell_close(lone.doorbell);
 }
 
 /* -- whole shards: rings, loops, batched wakes, a helper thread, and a stop in the middle of it -- */
