@@ -158,6 +158,7 @@ constexpr uint32_t sim_event_types_max = 512;
 constexpr uint32_t sim_hosts_max = 16;             /* of one event type */
 constexpr uint32_t sim_hours_max = 32, sim_overrides_max = 64, sim_busy_max = 256; /* of one user */
 constexpr uint32_t sim_bookings_max = 64 * 1024;   /* an hour of 18 creates a second. Past it: 503 */
+constexpr uint32_t sim_booking_text_bytes_max = 256 * 1024; /* of one: 50 keys of metadata are 28 KiB. Past it: 503 */
 constexpr uint32_t sim_reservations_max = 4096;    /* live at once. Past it: 503 */
 constexpr uint32_t sim_subscriptions_max = 64;
 constexpr uint32_t sim_deliveries_max = 512;       /* webhooks under way. Past it: lost, as at Cal.com, and counted */

@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "sim/calendar.h"
 #include "sim/uuid5.h"
+#include "sim/workspace.h"
 
 static const int64_t minute_us = 60'000'000;
 
@@ -112,8 +113,8 @@ static struct slice keep_json(struct buffer *memory, const struct json_value *ob
 /* All texts of a booking in one piece. A value that is no text makes all metadata read back as {} (S20). */
 static bool keep_texts(struct sim_world *w, struct sim_booking *b, const struct sim_create *c)
 {
-    static char scratch[256 * 1024]; /* over what a create may hold: 50 keys of metadata are 28 KiB */
-    struct buffer m = buffer_over(scratch, sizeof scratch);
+    char *scratch = w->workspace->texts;
+    struct buffer m = buffer_over(scratch, sim_booking_text_bytes_max);
     struct slice *const texts[] = { &b->attendee_name, &b->attendee_email, &b->attendee_phone, &b->attendee_time_zone, &b->attendee_language, &b->engine_reference,
                                     &b->metadata, &b->responses };
     b->attendee_name = keep(&m, c->name);

@@ -1,6 +1,7 @@
 #include "sim/calendar.h"
 #include <stdlib.h>
 #include "base/ensure.h"
+#include "sim/workspace.h"
 
 static const int64_t minute_us = 60'000'000, day_us = 24 * 60 * minute_us;
 
@@ -163,12 +164,12 @@ enum sim_timing event_type_timing(const struct sim_event_type *t, int64_t starts
 
 uint32_t event_type_free_hosts(const struct sim_world *w, const struct sim_event_type *t, int64_t starts_at_us, struct sim_user *hosts[sim_hosts_max])
 {
-    static struct sim_calendar calendar; /* large, and used on one thread: see world.h */
+    struct sim_calendar *calendar = &w->workspace->calendar;
     struct sim_stretch window = { starts_at_us, starts_at_us + t->length_minutes * minute_us };
     uint32_t free_count = 0;
     for (uint32_t i = 0; i < t->host_count; i++) {
-        calendar_gather(&calendar, w, t->hosts[i], window, nullptr);
-        if (calendar_is_free(&calendar, t, starts_at_us)) hosts[free_count++] = t->hosts[i];
+        calendar_gather(calendar, w, t->hosts[i], window, nullptr);
+        if (calendar_is_free(calendar, t, starts_at_us)) hosts[free_count++] = t->hosts[i];
     }
     switch (t->kind) {
     case SIM_INDIVIDUAL: return free_count && hosts[0] == t->hosts[0] ? 1 : 0;
@@ -223,11 +224,11 @@ static uint32_t settle_starts(const struct sim_event_type *t, int64_t *starts_us
 uint32_t event_type_slots(const struct sim_world *w, const struct sim_event_type *t, struct sim_stretch range, int64_t now_us, const struct sim_booking *ignored, int64_t *starts_us,
                           uint32_t max)
 {
-    static struct sim_calendar calendar;
+    struct sim_calendar *calendar = &w->workspace->calendar;
     uint32_t host_count = t->kind == SIM_INDIVIDUAL ? 1 : t->kind == SIM_MANAGED ? 0 : t->host_count, count = 0;
     for (uint32_t i = 0; i < host_count; i++) {
-        calendar_gather(&calendar, w, t->hosts[i], range, ignored);
-        count = add_host_starts(&calendar, t, range, starts_us, count, max);
+        calendar_gather(calendar, w, t->hosts[i], range, ignored);
+        count = add_host_starts(calendar, t, range, starts_us, count, max);
     }
     count = settle_starts(t, starts_us, count);
 

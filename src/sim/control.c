@@ -19,6 +19,7 @@
 #include "sim/calendar.h"
 #include "sim/query.h"
 #include "sim/simulator.h"
+#include "sim/workspace.h"
 
 struct control_call {
     struct simulator        *simulator;
@@ -103,9 +104,9 @@ static void show_requests(struct control_call *c)
 
 static void show_slots(struct control_call *c)
 {
-    static int64_t starts_us[sim_slots_max];
     static const int64_t reach_us = INT64_C(60) * 24 * 3600 * 1'000'000;
     struct simulator *s = c->simulator;
+    int64_t *starts_us = s->world.workspace->starts_us;
     char memory[128];
     struct buffer b = buffer_over(memory, sizeof memory);
     const struct sim_event_type *t = world_find_event_type(&s->world, asked_number(c, "eventTypeId", 0));
@@ -142,11 +143,8 @@ static void show_faults(struct control_call *c) { faults_print(&c->writer, &c->s
 
 static void add_fault(struct control_call *c)
 {
-    struct simulator *s = c->simulator;
-    struct sim_fault_rule rule;
     struct sim_refusal refusal;
-    if (!faults_add(&s->faults, c->json, &rule, &refusal)) return refuse_call(c, refusal.status, refusal.message);
-    if (!rule.seeded && sim_fault_is_of_the_port(rule.fault)) door_shut(&s->door, rule.fault == SIM_FAULT_TLS_STALL, rule.delay_ms);
+    if (!simulator_apply_fault(c->simulator, c->json, &refusal)) return refuse_call(c, refusal.status, refusal.message);
     show_faults(c);
 }
 
@@ -224,17 +222,9 @@ static void settle_booking(struct control_call *c, bool accepted)
 static void confirm_booking(struct control_call *c) { settle_booking(c, true); }
 static void decline_booking(struct control_call *c) { settle_booking(c, false); }
 
-/* Answers under way are broken: what they stand for is gone. */
 static void reset(struct control_call *c)
 {
-    struct simulator *s = c->simulator;
-    calcom_api_drop_all(s);
-    faults_clear(&s->faults);
-    request_log_clear(&s->log);
-    world_reset(&s->world);
-    limiter_init(&s->strangers, s->strangers.limit, 0);
-    s->webhooks_delivered = s->webhooks_lost = 0;
-    door_open(&s->door);
+    simulator_reset(c->simulator);
     json_add_text(&c->writer, "status", slice_of("ok"));
 }
 

@@ -6,6 +6,7 @@
 #include "sim/calendar.h"
 #include "sim/query.h"
 #include "sim/simulator.h"
+#include "sim/workspace.h"
 #include "sim/world_file.h"
 
 static const int64_t minute_us = 60'000'000;
@@ -155,7 +156,7 @@ static uint32_t read_page_number(const struct sim_request *r, const char *name, 
 
 static void list_bookings(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
 {
-    static struct sim_booking *found[sim_bookings_max];
+    struct sim_booking **found = s->world.workspace->found;
     char memory[2048];
     struct buffer b = buffer_over(memory, sizeof memory);
     struct booking_filter filter;
@@ -280,7 +281,7 @@ static uint32_t slots_today(struct simulator *s, const struct sim_request *r, co
 
 static void list_slots(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
 {
-    static int64_t starts_us[sim_slots_max];
+    int64_t *starts_us = s->world.workspace->starts_us;
     char memory[512];
     struct buffer b = buffer_over(memory, sizeof memory);
     struct sim_stretch range;

@@ -39,6 +39,35 @@ bool simulator_open(struct simulator *s, struct shard *shard, const struct simul
     return true;
 }
 
+bool simulator_apply_fault(struct simulator *s, const struct json_value *rule, struct sim_refusal *refusal)
+{
+    struct sim_fault_rule added;
+    if (!faults_add(&s->faults, rule, &added, refusal)) return false;
+    if (!added.seeded && sim_fault_is_of_the_port(added.fault)) door_shut(&s->door, added.fault == SIM_FAULT_TLS_STALL, added.delay_ms);
+    return true;
+}
+
+bool simulator_add_fault(struct simulator *s, struct slice rule, struct sim_refusal *refusal)
+{
+    struct json_error error;
+    struct json_document *document = json_parse(rule, &s->world.heap, &error);
+    bool taken = document && simulator_apply_fault(s, json_root(document), refusal);
+    if (!document) refuse(refusal, 400, SIM_SHAPE_PLAIN, "not JSON at byte %zu: %s", error.offset, error.message);
+    json_release(document, &s->world.heap);
+    return taken;
+}
+
+void simulator_reset(struct simulator *s)
+{
+    calcom_api_drop_all(s);
+    faults_clear(&s->faults);
+    request_log_clear(&s->log);
+    world_reset(&s->world);
+    limiter_init(&s->strangers, s->strangers.limit, 0);
+    s->webhooks_delivered = s->webhooks_lost = 0;
+    door_open(&s->door);
+}
+
 void simulator_stop(struct simulator *s)
 {
     ensure_magic(s, SIMULATOR_MAGIC);

@@ -67,6 +67,13 @@ struct simulator_error { char text[512]; };
 void simulator_stop(struct simulator *s);  /* in stop: what is held back is broken, then everything closes */
 void simulator_close(struct simulator *s); /* in finish */
 
+/* For whoever links the simulator into his process; the control port does the same by HTTP. On its shard.
+ * rule: one rule as JSON (faults.h). false: *refusal. */
+[[nodiscard]] bool simulator_add_fault(struct simulator *s, struct slice rule, struct sim_refusal *refusal);
+[[nodiscard]] bool simulator_apply_fault(struct simulator *s, const struct json_value *rule, struct sim_refusal *refusal);
+/* Everything as the world file says, no faults, empty log. Answers under way are broken: what they stand for is gone. */
+void simulator_reset(struct simulator *s);
+
 /* calcom_api.c */
 [[nodiscard]] bool calcom_api_open(struct simulator *s, const struct http_server_config *config, struct io_refusal *refusal);
 void calcom_api_drop_all(struct simulator *s); /* at the end: what is held back will not be answered */

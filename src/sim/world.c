@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/ensure.h"
+#include "sim/workspace.h"
 #include "sim/world_file.h"
 
 const char *sim_status_name(enum sim_status s)
@@ -46,6 +47,7 @@ bool world_load(struct sim_world *w, struct slice text, uint64_t seed, struct si
     w->bookings = rows_of(sim_bookings_max, sizeof *w->bookings);
     w->reservations = rows_of(sim_reservations_max, sizeof *w->reservations);
     w->subscriptions = rows_of(sim_subscriptions_max, sizeof *w->subscriptions);
+    w->workspace = rows_of(1, sizeof *w->workspace);
     if (!world_file_read(w, text, error)) {
         world_close(w);
         return false;
@@ -77,6 +79,7 @@ void world_close(struct sim_world *w)
     free(w->bookings);
     free(w->reservations);
     free(w->subscriptions);
+    free(w->workspace);
     *w = (struct sim_world){ 0 };
 }
 
@@ -114,6 +117,12 @@ struct sim_booking *world_find_booking(struct sim_world *w, struct slice uid)
     for (uint32_t i = w->booking_count; i-- > 0;) /* young ones are asked for most */
         if (slice_equal(slice_from_text(w->bookings[i].uid), uid)) return &w->bookings[i];
     return nullptr;
+}
+
+const struct sim_booking *world_next_booking(const struct sim_world *w, const struct sim_booking *after)
+{
+    size_t next = after ? (size_t)(after - w->bookings) + 1 : 0;
+    return next < w->booking_count ? &w->bookings[next] : nullptr;
 }
 
 bool account_has_user(const struct sim_account *a, int64_t user_id)

@@ -4,7 +4,7 @@
  *
  * One world per process, made on the simulator's shard and used on it alone. Everything has a bound (limits.h); a world file over a bound
  * is refused with its path. Texts from the file live in its JSON document, which lives as long as the world. Rows never move: pointers to
- * them are good until world_forget().
+ * them are good until world_reset().
  */
 #include <stdint.h>
 #include "base/heap.h"
@@ -104,8 +104,11 @@ struct sim_settings {
     bool                 chunked;         /* answers without a Content-Length, in two chunks, with header names in capitals (S2) */
 };
 
+struct sim_workspace;
+
 struct sim_world {
     struct heap           heap;           /* bookings' texts */
+    struct sim_workspace *workspace;      /* workspace.h */
     struct json_document *file;
     struct prng           dice;
     uint64_t              seed;
@@ -139,6 +142,9 @@ void world_reset(struct sim_world *w);
 [[nodiscard]] struct sim_reservation *world_add_reservation(struct sim_world *w, int64_t now_us);
 [[nodiscard]] struct sim_subscription *world_add_subscription(struct sim_world *w);
 void world_drop_subscription(struct sim_world *w, struct sim_subscription *s);
+
+/* For checkers: every booking there has been, in the order in which they came to be, dead ones too. after nullptr: the first; nullptr: no more. */
+[[nodiscard]] const struct sim_booking *world_next_booking(const struct sim_world *w, const struct sim_booking *after);
 
 /* 22 characters of base 58, as Cal.com's uids look. */
 void world_make_uid(struct sim_world *w, char uid[23]);
