@@ -64,6 +64,7 @@ pub fn build(b: *std.Build) void {
         .e2e = b.step("e2e", "Real binaries, real PostgreSQL, official clients"),
         .crash = b.step("crash", "kill -9 under load, the long version (crash -- SECONDS)"),
         .bench = b.step("bench", "Build and run every program of bench/"),
+        .coverage = b.step("coverage", "Which lines of src/ the tests run, by folder, and a report of those that nothing runs"),
         .test_programs = b.step("test-programs", "Build the unit tests and benches without running them"),
     };
     const target = b.standardTargetOptions(.{ .default_target = debian });
@@ -93,21 +94,19 @@ pub fn build(b: *std.Build) void {
         installTool(b, steps.test_programs, buildTool(b, options, &libraries, source, "ops"), "bench");
     }
     installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
+    installTool(b, steps.test_programs, slowEngine(b, options, &libraries), "bench");
     if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
 
     // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
     inline for (.{ "unit", "interleave", "model", "fuzz", "tidy", "e2e", "crash", "bench" }) |kind| {
-        const runner = b.addSystemCommand(&.{ "/usr/bin/python3", "tests/runner.py", kind });
-        runner.setCwd(b.path(""));
-        if (b.args) |args| runner.addArgs(args);
+        const runner = command(b, &.{ "/usr/bin/python3", "tests/runner.py", kind });
         runner.step.dependOn(steps.test_programs);
         runner.step.dependOn(b.getInstallStep());
-        runner.has_side_effects = true;
-        runner.stdio = .inherit;
         @field(steps, kind).dependOn(&runner.step);
     }
-    steps.@"test".dependOn(script(b, "test"));
-    steps.run.dependOn(script(b, "run"));
+    steps.coverage.dependOn(&command(b, &.{ "/usr/bin/python3", "tests/coverage.py" }).step); // builds what it needs, with clang
+    steps.@"test".dependOn(&command(b, &.{"./test"}).step);
+    steps.run.dependOn(&command(b, &.{"./run"}).step);
 }
 
 const Options = struct { target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode, sanitize: bool };
@@ -162,7 +161,7 @@ fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []
 /// The engine with a database that says yes at once: see bench/ingest/instant_db.c.
 fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
     const module = newModule(b, options);
-    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = flags(b) });
+    addEngineOnSlowDisk(b, module);
     module.addCSourceFiles(.{ .files = &.{
         "bench/ingest/instant_db.c", "src/db/admin.c", "src/db/confinement.c", "src/db/migrate.c", "src/db/sqlstate.c", "src/db/statements.c", "src/db/steady.c", "src/db/unit.c", "src/db/user.c",
     }, .flags = flags(b) });
@@ -172,6 +171,21 @@ fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Bu
         for (find(used).system) |system| linkSystem(module, system);
     }
     return b.addExecutable(.{ .name = "ringmaster-instant", .root_module = module });
+}
+
+/// The engine as it is, with a journal that can be told to be slow.
+fn slowEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    addEngineOnSlowDisk(b, module);
+    linkFolder(module, libraries, "ops");
+    return b.addExecutable(.{ .name = "ringmaster-slow", .root_module = module });
+}
+
+/// See bench/ingest/slow_journal.c, which alone sees journal_open by its own name.
+fn addEngineOnSlowDisk(b: *std.Build, module: *std.Build.Module) void {
+    const renamed = std.mem.concat(b.allocator, []const u8, &.{ flags(b), &.{"-Djournal_open=bench_journal_open"} }) catch @panic("OOM");
+    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = renamed });
+    module.addCSourceFiles(.{ .files = &.{"bench/ingest/slow_journal.c"}, .flags = flags(b) });
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
@@ -186,13 +200,13 @@ fn installTool(b: *std.Build, step: *std.Build.Step, program: *std.Build.Step.Co
     step.dependOn(&install.step);
 }
 
-fn script(b: *std.Build, name: []const u8) *std.Build.Step {
-    const command = b.addSystemCommand(&.{b.fmt("./{s}", .{name})});
-    command.setCwd(b.path(""));
-    if (b.args) |args| command.addArgs(args);
-    command.has_side_effects = true;
-    command.stdio = .inherit;
-    return &command.step;
+fn command(b: *std.Build, arguments: []const []const u8) *std.Build.Step.Run {
+    const run = b.addSystemCommand(arguments);
+    run.setCwd(b.path(""));
+    if (b.args) |args| run.addArgs(args);
+    run.has_side_effects = true;
+    run.stdio = .inherit;
+    return run;
 }
 
 fn exists(b: *std.Build, path: []const u8) bool {

@@ -1,5 +1,5 @@
-"""Builds of our C with clang and a sanitizer that zig does not bring: ASan (with libFuzzer's coverage), TSan. Objects are kept in .zig-cache/ and made
-again when a source or a header of theirs is newer."""
+"""Builds of our C with clang and what zig does not bring: ASan (with libFuzzer's coverage), TSan, counters of what was run. Objects are kept in .zig-cache/
+and made again when a source or a header of theirs is newer."""
 
 import concurrent.futures
 import os
@@ -12,6 +12,8 @@ CLANG = "clang-19"
 KINDS = {
     "address": ["-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined"],
     "thread": ["-fsanitize=thread"],
+    # Counters live in the file from the first moment (the relocation), so a killed process has counted, too; atomic, so that two shards do not lose each other's.
+    "coverage": ["-fprofile-instr-generate", "-fcoverage-mapping", "-fprofile-update=atomic", "-mllvm", "-runtime-counter-relocation"],
 }
 ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:symbolize=1",
@@ -74,15 +76,26 @@ def folders_of(source):
     return with_all_used(named & folders().keys())
 
 
+def _link(output, inputs, used, kind, extra_flags=(), extra_libraries=()):
+    inputs = [*inputs, *(archive(folder, kind) for folder in used)]
+    libraries = [f"-l{name}" for name in [*(name for folder in used for name in folder.system), *extra_libraries, "pthread", "m"]]
+    if not output.exists() or any(i.stat().st_mtime > output.stat().st_mtime for i in inputs):
+        done = subprocess.run([CLANG, *KINDS[kind], *extra_flags, *inputs, "-o", output, *libraries], capture_output=True, text=True, cwd=ROOT)
+        if done.returncode != 0:
+            raise BuildFailed(f"{output.name} does not link ({kind}):\n{done.stderr[-4000:]}")
+    return output
+
+
 def program(source, kind, extra_flags=(), extra_libraries=()):
     """Builds one program from one file and the folders it needs; its path."""
-    used = folders_of(source)
-    inputs = [*objects([source], kind), *(archive(folder, kind) for folder in used)]
-    libraries = [f"-l{name}" for folder in used for name in folder.system]
-    output = inputs[0].with_suffix("")
-    if not output.exists() or any(i.stat().st_mtime > output.stat().st_mtime for i in inputs):
-        done = subprocess.run([CLANG, *KINDS[kind], *extra_flags, *inputs, "-o", output, *libraries, *(f"-l{name}" for name in extra_libraries), "-lpthread", "-lm"],
-                              capture_output=True, text=True, cwd=ROOT)
-        if done.returncode != 0:
-            raise BuildFailed(f"{pathlib.Path(source).name} does not link ({kind}):\n{done.stderr[-4000:]}")
-    return output
+    inputs = objects([source], kind)
+    return _link(inputs[0].with_suffix(""), inputs, folders_of(source), kind, extra_flags, extra_libraries)
+
+
+DAEMONS = {"ringmaster": ("src/*.c", "ops"), "ringsim": ("src/sim/main/ringsim.c", "sim"), "ringload": ("bench/ringload/*.c", "sim")}
+
+
+def daemon(name, kind, directory):
+    """Builds ringmaster, ringsim or ringload into that directory; its path."""
+    sources, folder = DAEMONS[name]
+    return _link(directory / name, objects(sorted(ROOT.glob(sources)), kind), with_all_used([folder]), kind)

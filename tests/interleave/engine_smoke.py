@@ -11,7 +11,6 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "deploy")]
 import sanitized  # noqa: E402
-from folders import with_all_used  # noqa: E402
 from world import World  # noqa: E402
 
 PREFIX = pathlib.Path(os.environ.get("RINGMASTER_PREFIX", ROOT / "zig-out")).absolute()
@@ -20,12 +19,8 @@ WORLD = ROOT / "deploy" / "worlds" / "demo.json"
 
 def build(prefix):
     """ringmaster with TSan, beside the ordinary simulator and load harness."""
-    folders = with_all_used(["ops"])
-    own = sanitized.objects([ROOT / "src" / name for name in ("main.c", "engine.c", "config.c")], "thread")
-    archives = [sanitized.archive(folder, "thread") for folder in folders]
-    libraries = [f"-l{name}" for folder in folders for name in folder.system]
     (prefix / "bin").mkdir()
-    subprocess.run([sanitized.CLANG, *sanitized.KINDS["thread"], *own, *archives, "-o", prefix / "bin" / "ringmaster", *libraries, "-lpthread", "-lm"], check=True, cwd=ROOT)
+    sanitized.daemon("ringmaster", "thread", prefix / "bin")
     for name in ("ringsim", "ringload"):
         (prefix / "bin" / name).symlink_to(PREFIX / "bin" / name)
 
