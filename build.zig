@@ -94,7 +94,6 @@ pub fn build(b: *std.Build) void {
         installTool(b, steps.test_programs, buildTool(b, options, &libraries, source, "ops"), "bench");
     }
     installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
-    installTool(b, steps.test_programs, slowEngine(b, options, &libraries), "bench");
     if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
 
     // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
@@ -161,7 +160,7 @@ fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []
 /// The engine with a database that says yes at once: see bench/ingest/instant_db.c.
 fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
     const module = newModule(b, options);
-    addEngineOnSlowDisk(b, module);
+    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = flags(b) });
     module.addCSourceFiles(.{ .files = &.{
         "bench/ingest/instant_db.c", "src/db/admin.c", "src/db/confinement.c", "src/db/migrate.c", "src/db/sqlstate.c", "src/db/statements.c", "src/db/steady.c", "src/db/unit.c", "src/db/user.c",
     }, .flags = flags(b) });
@@ -171,21 +170,6 @@ fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Bu
         for (find(used).system) |system| linkSystem(module, system);
     }
     return b.addExecutable(.{ .name = "ringmaster-instant", .root_module = module });
-}
-
-/// The engine as it is, with a journal that can be told to be slow.
-fn slowEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
-    const module = newModule(b, options);
-    addEngineOnSlowDisk(b, module);
-    linkFolder(module, libraries, "ops");
-    return b.addExecutable(.{ .name = "ringmaster-slow", .root_module = module });
-}
-
-/// See bench/ingest/slow_journal.c, which alone sees journal_open by its own name.
-fn addEngineOnSlowDisk(b: *std.Build, module: *std.Build.Module) void {
-    const renamed = std.mem.concat(b.allocator, []const u8, &.{ flags(b), &.{"-Djournal_open=bench_journal_open"} }) catch @panic("OOM");
-    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = renamed });
-    module.addCSourceFiles(.{ .files = &.{"bench/ingest/slow_journal.c"}, .flags = flags(b) });
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
