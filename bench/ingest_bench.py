@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Ingest end to end, side by side in one run: the engine (verify, parse, hop, dedupe, journal, answer; one shard, 2 KB bodies) against the bare ring server
-with and without a journal (bench/bare_server.c), with the same client (ringload, closed loop, 64 connections), server on one core and client on the other.
+"""Ingest end to end, side by side in one run: the engine (verify, parse, hop, dedupe, journal, answer; one shard) against the bare ring server with and without a
+journal (bench/bare_server.c), with the same client (ringload, closed loop), server on one core and client on the other.
 
-    bench/ingest_bench.py [--rounds N] [--seconds S] [--json FILE]
+    bench/ingest_bench.py [--rounds N] [--seconds S] [--connections C] [--bodies 2k-2k] [--before PREFIX] [--flame-graph FILE.svg] [--json FILE]
+
+Builds are taken from $RINGMASTER_PREFIX (zig-out). --before adds another build of the engine to every round: what a change is worth is the ratio of the two.
 
 The engine is bench/ingest/: everything but PostgreSQL, in whose place a pool says yes at once. Filing is another stage with another limit
 (bench/db_pipeline_bench.c); its server would take its processor from the stage that is measured."""
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -20,10 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "deploy"))
 import world as worlds  # noqa: E402
 
-BARE = ROOT / "zig-out" / "bench" / "bare_server"
-INSTANT = ROOT / "zig-out" / "bench" / "ringmaster-instant"
-LOAD = ROOT / "zig-out" / "bin" / "ringload"
-SERVER_CPU, CLIENT_CPU, CONNECTIONS = "0", "1", 64
+PREFIX = pathlib.Path(os.environ.get("RINGMASTER_PREFIX", ROOT / "zig-out")).absolute()
+SERVER_CPU, CLIENT_CPU, WARMUP_S = "0", "1", 0.5
+SETTINGS = {"shards": 1, "drain_s": 1, "calls": 1_000_000}  # a finished call stays for half a minute; here ten thousand finish every second
 
 
 def pin(pid, cpus):
@@ -31,37 +33,52 @@ def pin(pid, cpus):
         os.sched_setaffinity(int(task), {int(cpu) for cpu in cpus.split(",")})
 
 
-def load(url, key, seconds):
-    with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        subprocess.run(["taskset", "-c", CLIENT_CPU, LOAD, "--url", url, "--key", key, "--to", "+493023125001", "--closed", str(CONNECTIONS), "--duration", str(seconds),
-                        "--warmup", "0.5", "--bodies", "2k-2k", "--json", out.name], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds + 60)
-        return json.load(open(out.name))
-
-
 def cpu_seconds(pid):
+    """(ours, the kernel's)"""
     fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in fields[11:13]]
 
 
-def measure(name, pid, url, key, seconds):
-    before = cpu_seconds(pid)
-    result = load(url, key, seconds)
-    return {"what": name, "cpu_s": cpu_seconds(pid) - before, "result": result}
+class Load:
+    """The same for every server of a run."""
+
+    def __init__(self, connections, bodies, seconds):
+        self.connections, self.bodies, self.seconds = connections, bodies, seconds
+
+    def put_on(self, url, key, seconds):
+        with tempfile.NamedTemporaryFile(suffix=".json") as out:
+            subprocess.run(["taskset", "-c", CLIENT_CPU, PREFIX / "bin" / "ringload", "--url", url, "--key", key, "--to", "+493023125001", "--closed", str(self.connections),
+                            "--duration", str(seconds), "--warmup", str(WARMUP_S), "--bodies", self.bodies, "--json", out.name],
+                           check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds + 60)
+            return json.load(open(out.name))
+
+    def measure(self, what, pid, url, key):
+        before = cpu_seconds(pid)
+        result = self.put_on(url, key, self.seconds)
+        user, kernel = (after - b for after, b in zip(cpu_seconds(pid), before))
+        events = result["acknowledged"] * (1 + WARMUP_S / result["seconds"])  # those of the warm-up are not in `acknowledged`
+        latency = result["latency_ms"]["all"]
+        return {"what": what, "per_second": result["acknowledged_per_second"], "cpu_us": 1e6 * (user + kernel) / events, "kernel_us": 1e6 * kernel / events,
+                "p50_ms": latency["p50"], "p99_ms": latency["p99"]}
 
 
-def bare(seconds, journal):
-    with tempfile.TemporaryDirectory() as directory:
-        command = [BARE, "--port", "0", "--cpu", SERVER_CPU] + (["--journal", f"{directory}/bare.journal"] if journal else [])
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            port = int("".join(c for c in server.stdout.readline() if c.isdigit()))
-            return measure("bare ring server, journal" if journal else "bare ring server", server.pid, f"http://127.0.0.1:{port}/w/x/retell/webhook", "key_bench", seconds)
-        finally:
-            server.terminate()
-            server.wait(10)
+# -- the servers ---------------------------------------------------------------------------------------------------------------------------------
 
 
-SETTINGS = {"shards": 1, "drain_s": 1, "calls": 1_000_000} # a finished call stays for half a minute; here ten thousand finish every second
+class Bare:
+    def __init__(self, journal):
+        self.journal, self.name = journal, "bare ring server, journal" if journal else "bare ring server"
+
+    def measure(self, load):
+        with tempfile.TemporaryDirectory() as directory:
+            command = [PREFIX / "bench" / "bare_server", "--port", "0", "--cpu", SERVER_CPU] + (["--journal", f"{directory}/bare.journal"] if self.journal else [])
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            try:
+                port = int("".join(c for c in server.stdout.readline() if c.isdigit()))
+                return load.measure(self.name, server.pid, f"http://127.0.0.1:{port}/w/x/retell/webhook", "key_bench")
+            finally:
+                server.terminate()
+                server.wait(10)
 
 
 class InstantEngine(worlds.Engine):
@@ -69,63 +86,93 @@ class InstantEngine(worlds.Engine):
 
     def start(self, **more):
         real = self.world.program
-        self.world.program = lambda name: INSTANT if name == "ringmaster" else real(name)
+        self.world.program = lambda name: self.world.prefix / "bench" / "ringmaster-instant" if name == "ringmaster" else real(name)
         try:
             super().start(**more)
         finally:
             self.world.program = real
 
 
-def an_engine(directory):
-    w = worlds.World(directory, ROOT / "deploy" / "worlds" / "demo.json", ROOT / "zig-out", settings=SETTINGS)
-    w.up(engine=False)
-    tenants = w.directory / "tenants.json"
-    tenants.write_text(w.postgres.query("SELECT tenant_snapshot() AS text")[0]["text"])
-    w.engine = InstantEngine(w, SETTINGS)
-    os.environ["RINGMASTER_BENCH_TENANTS"] = str(tenants)
-    w.engine.start()
-    pin(w.engine.child.process.pid, SERVER_CPU)
-    return w
+class Ringmaster:
+    def __init__(self, name, prefix, directory):
+        self.name, self.world = name, worlds.World(directory, ROOT / "deploy" / "worlds" / "demo.json", prefix, settings=SETTINGS)
+        self.world.up(engine=False)
+        tenants = self.world.directory / "tenants.json"
+        tenants.write_text(self.world.postgres.query("SELECT tenant_snapshot() AS text")[0]["text"])
+        self.world.engine = InstantEngine(self.world, SETTINGS)
+        os.environ["RINGMASTER_BENCH_TENANTS"] = str(tenants)
+        self.world.engine.start()
+        self.pid = self.world.engine.child.process.pid
+        pin(self.pid, SERVER_CPU)
+
+    @property
+    def where(self):
+        return f"{self.world.engine.url}/w/{self.world.workspace['token']}/retell/webhook", self.world.workspace["retell_api_keys"][0]
+
+    def warm_up(self, load):
+        """Takes its memory from the kernel: pools and maps become resident where they are first used."""
+        load.put_on(*self.where, 4)
+
+    def measure(self, load):
+        return load.measure(self.name, self.pid, *self.where)
+
+    def draw(self, load, file, title):
+        with tempfile.NamedTemporaryFile(suffix=".data") as samples:
+            recorder = subprocess.Popen(["perf", "record", "-q", "-F", "1999", "--call-graph", "dwarf,8192", "-o", samples.name, "-p", str(self.pid), "--", "sleep", "3"])
+            load.put_on(*self.where, 3)
+            recorder.wait(60)
+            script = subprocess.run(["perf", "script", "--no-inline", "-F", "comm,tid,event,ip,sym,dso", "-i", samples.name], capture_output=True, text=True, timeout=300).stdout
+        drawn = subprocess.run([ROOT / "bench" / "flame_graph.py", "--title", title], input=script, capture_output=True, text=True, check=True).stdout
+        pathlib.Path(file).write_text(drawn)
 
 
-def engine(w, seconds):
-    return measure("ringmaster", w.engine.child.process.pid, f"{w.engine.url}/w/{w.workspace['token']}/retell/webhook", w.workspace["retell_api_keys"][0], seconds)
+# -- figures -------------------------------------------------------------------------------------------------------------------------------------
 
 
-def figures(measured):
-    latency = measured["result"]["latency_ms"]["all"]
-    acknowledged = measured["result"]["acknowledged"]
-    return measured["result"]["acknowledged_per_second"], 1e6 * measured["cpu_s"] / (acknowledged * (1 + 0.5 / measured["result"]["seconds"])), latency["p50"], latency["p99"]
+def spread(values):
+    return f"{min(values):.2f} / {statistics.median(values):.2f} / {max(values):.2f}"
 
 
-def table(rounds):
-    print(f"{'':28}{'acknowledged/s':>16}{'CPU us each':>14}{'p50 ms':>9}{'p99 ms':>9}   (median of {len(rounds)} rounds, c = {CONNECTIONS}, 2 KB)")
-    median = {}
+def table(rounds, load):
+    print(f"median of {len(rounds)} rounds, {load.connections} connections, bodies {load.bodies}")
+    print(f"{'':28}{'acknowledged/s':>16}{'CPU us each':>14}{'kernel us':>11}{'p50 ms':>9}{'p99 ms':>9}")
     for n, what in enumerate(r["what"] for r in rounds[0]):
-        columns = [statistics.median(column) for column in zip(*(figures(r[n]) for r in rounds))]
-        median[what] = columns[0]
-        print(f"{what:28}{columns[0]:16,.0f}{columns[1]:14.1f}{columns[2]:9.2f}{columns[3]:9.2f}")
-    for base in (name for name in median if name != "ringmaster"):
-        ratios = sorted(figures(r[-1])[0] / figures(next(x for x in r if x["what"] == base))[0] for r in rounds)
-        print(f"ringmaster / {base:26}{statistics.median(ratios):6.2f}   ({', '.join(f'{x:.2f}' for x in ratios)})")
+        median = {key: statistics.median(r[n][key] for r in rounds) for key in rounds[0][n] if key != "what"}
+        print(f"{what:28}{median['per_second']:16,.0f}{median['cpu_us']:14.1f}{median['kernel_us']:11.1f}{median['p50_ms']:9.2f}{median['p99_ms']:9.2f}")
+    print("ringmaster to each, within a round: min / median / max")
+    for n, what in enumerate(r["what"] for r in rounds[0][:-1]):
+        rates, costs = ([r[-1][key] / r[n][key] for r in rounds] for key in ("per_second", "cpu_us"))
+        print(f"  {what:28} acknowledged/s {spread(rates)}   CPU each {spread(costs)}")
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--bodies", default="2k-2k")
+    parser.add_argument("--before", metavar="PREFIX")
+    parser.add_argument("--flame-graph", metavar="FILE")
     parser.add_argument("--json")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ringmaster-ingest-") as directory:
-        w = an_engine(directory)
-        try:
-            engine(w, 1) # takes its memory from the kernel
-            rounds = [[bare(options.seconds, False), bare(options.seconds, True), engine(w, options.seconds)] for _ in range(options.rounds)]
-        finally:
-            w.down()
+    load = Load(options.connections, options.bodies, options.seconds)
+    with contextlib.ExitStack() as stack:
+
+        def ringmaster(name, prefix):
+            engine = Ringmaster(name, prefix, stack.enter_context(tempfile.TemporaryDirectory(prefix="ringmaster-ingest-")))
+            stack.callback(engine.world.down)
+            engine.warm_up(load)
+            return engine
+
+        servers = [Bare(journal=False), Bare(journal=True)]
+        servers += [ringmaster("ringmaster, before", options.before)] if options.before else []
+        servers += [ringmaster("ringmaster", PREFIX)]
+        rounds = [[server.measure(load) for server in servers] for _ in range(options.rounds)]
+        if options.flame_graph:
+            servers[-1].draw(load, options.flame_graph, f"ringmaster, one shard, {options.connections} connections, bodies {options.bodies}")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(rounds, indent=1))
-    table(rounds)
+    table(rounds, load)
 
 
 if __name__ == "__main__":
