@@ -1,8 +1,7 @@
 #include "engine.h"
-
-#include <unistd.h>
 #include "base/log.h"
 #include "db/admin.h"
+#include "io/thread.h"
 #include "ops/health.h"
 #include "ops/metrics_page.h"
 #include "webhook/replay.h"
@@ -285,7 +284,7 @@ static bool open_server(struct engine *e, struct io_refusal *refusal)
 [[noreturn]] static void give_up(const struct io_refusal *refusal)
 {
     fprintf(stderr, "ringmaster: %s\n", refusal->text);
-    _exit(1);
+    process_give_up();
 }
 
 static bool start(struct shard *s, void *context)
@@ -357,6 +356,20 @@ static void finish(struct shard *s)
 }
 
 /* -- all shards -- */
+
+bool engine_recover(struct engine_shared *shared, struct io_refusal *refusal)
+{
+    const struct config *c = shared->config;
+    const struct journal_config journal = { .directory = c->journal_directory, .segment_bytes = (uint32_t)c->journal_segment_mib * 1024 * 1024, .segments_max = (uint32_t)c->journal_segments };
+    struct journal_report report;
+    shared->recovery = journal_recover(&journal, &report, refusal);
+    if (!shared->recovery) return false;
+    shared->recovered = report.replayed;
+    log_event(LOG_INFO, "journal_recovered", log_integer("segments", report.segments), log_integer("records", report.records), log_integer("to_replay", report.replayed));
+    if (report.torn_bytes)
+        log_event(LOG_WARNING, "journal_torn_tail_cut", log_cstring("file", report.torn_file), log_integer("offset", report.torn_offset), log_integer("bytes", report.torn_bytes));
+    return true;
+}
 
 bool engine_start(struct engine_shared *shared, uint16_t shards, struct io_refusal *refusal)
 {

@@ -13,7 +13,7 @@ struct engine_shared {
     const char               *version;
     struct secret_key         secret;
     struct worker            *worker;
-    struct journal_recovery  *recovery;
+    struct journal_recovery  *recovery;       /* by engine_recover() */
     uint64_t                  recovered;      /* records to replay */
     struct tls_client_config *calcom_tls;
     struct tls_server_config *server_tls;     /* nullptr: plain HTTP */
@@ -24,6 +24,8 @@ struct engine_shared {
     struct tenant_directory  *directories[SHARD_COUNT_MAX];
 };
 
+/* Before the shards: takes the journal and reads what earlier lives left; journal_recovery_close() after their end. false: *refusal says file and offset. */
+[[nodiscard]] bool engine_recover(struct engine_shared *shared, struct io_refusal *refusal);
 /* Starts all shards. false: *refusal says what is wrong and what to do. */
 [[nodiscard]] bool engine_start(struct engine_shared *shared, uint16_t shards, struct io_refusal *refusal);
 void engine_stop(struct engine_shared *shared);  /* begins to drain; any thread */

@@ -140,20 +140,6 @@ static uint16_t shards_wanted(const struct config *c)
     return cores < 1 ? 1 : cores > SHARD_COUNT_MAX ? SHARD_COUNT_MAX : (uint16_t)cores;
 }
 
-static bool recover_journal(const struct config *c, struct engine_shared *shared)
-{
-    struct journal_report report;
-    struct io_refusal refusal;
-    const struct journal_config journal = { .directory = c->journal_directory, .segment_bytes = (uint32_t)c->journal_segment_mib * 1024 * 1024, .segments_max = (uint32_t)c->journal_segments };
-    shared->recovery = journal_recover(&journal, &report, &refusal);
-    if (!shared->recovery) return complain(refusal.text), false;
-    shared->recovered = report.replayed;
-    log_event(LOG_INFO, "journal_recovered", log_integer("segments", report.segments), log_integer("records", report.records), log_integer("to_replay", report.replayed));
-    if (report.torn_bytes)
-        log_event(LOG_WARNING, "journal_torn_tail_cut", log_cstring("file", report.torn_file), log_integer("offset", report.torn_offset), log_integer("bytes", report.torn_bytes));
-    return true;
-}
-
 static bool write_ready_file(const struct config *c, const struct engine_shared *shared)
 {
     if (!*c->ready_file) return true;
@@ -232,7 +218,9 @@ static int serve(const struct config *c, int count, char **arguments)
     raise_file_limit();
     keep_memory();
     log_start(STDERR_FILENO, level, "ringmaster", version);
-    if (!choose_port(&shared) || !recover_journal(c, &shared)) return log_stop(), 1;
+    struct io_refusal refusal;
+    if (!choose_port(&shared)) return log_stop(), 1;
+    if (!engine_recover(&shared, &refusal)) return log_stop(), complain(refusal.text);
     engine_log_memory(c);
     int status = run(c, &shared, &signals);
     journal_recovery_close(shared.recovery);

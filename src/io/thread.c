@@ -1,6 +1,7 @@
 #include "io/thread.h"
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 #include "base/ensure.h"
 
 thread_local void *thread_resident;
@@ -26,6 +27,7 @@ bool thread_start(struct thread *t, const char *name, thread_main *main, void *a
 
 void thread_join(struct thread *t) { ensure(pthread_join(t->handle, nullptr) == 0); }
 void thread_yield(void) { sched_yield(); }
+void process_give_up(void) { _exit(1); }
 
 void thread_pin(uint16_t index)
 {

@@ -17,6 +17,9 @@ void thread_yield(void);
 /* This thread to the index-th of the CPUs that we may use, round and round. A machine that will not pin us still runs us. */
 void thread_pin(uint16_t index);
 
+/* The end of the whole process, status 1, where only a new start can tell what is true; why has been said before, on stderr. */
+[[noreturn]] void process_give_up(void);
+
 /* What this thread runs, where one thread runs one thing: the shard of a shard's thread. */
 extern thread_local void *thread_resident;
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/ensure.h"
 #include "base/log.h"
+#include "io/thread.h"
 
 /* -- segments -- */
 
@@ -248,7 +249,7 @@ static bool gather(struct journal *j)
               log_integer("offset", j->batch_offset), log_cstring("reason", io_status_name(status)));
     fprintf(stderr, "journal: %s/journal-%06u.segment, offset %llu: a write failed (%s). What the disk holds now only a restart can tell.\n",
             j->config.directory, j->current->file.number, (unsigned long long)j->batch_offset, io_status_name(status));
-    abort();
+    process_give_up();
 }
 
 static void count_batch(struct journal *j)

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include "base/ensure.h"
+#include "io/thread.h"
 #include "journal/recovery.h"
 
 /* The bytes were whole when the engine started. That they are not now is a broken disk: only a new start can tell what is left. */
@@ -13,7 +14,7 @@
 {
     fprintf(stderr, "journal: %s/journal-%06u.segment, offset %llu: cannot be read again, though it could at start\n", r->directory,
             s->file.number, (unsigned long long)r->cursor.batch_offset);
-    abort();
+    process_give_up();
 }
 
 static struct old_segment *segment_to_replay(struct journal_recovery *r)
