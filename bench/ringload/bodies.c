@@ -55,7 +55,7 @@ static uint32_t size_of(const struct load_options *o, uint32_t n)
 void bodies_make(struct load_bodies *b, const struct load_options *o)
 {
     *b = (struct load_bodies){ 0 };
-    for (uint8_t e = 0; e < CALL_EVENTS; e++)
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++)
         for (uint32_t books = 0; books < 2; books++)
             for (uint32_t n = 0; n < BODY_SIZES; n++) {
                 struct body_template *t = &b->templates[e][books][n];
@@ -66,7 +66,7 @@ void bodies_make(struct load_bodies *b, const struct load_options *o)
 
 void bodies_free(struct load_bodies *b)
 {
-    for (uint8_t e = 0; e < CALL_EVENTS; e++)
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++)
         for (uint32_t books = 0; books < 2; books++)
             for (uint32_t n = 0; n < BODY_SIZES; n++) free(b->templates[e][books][n].text);
 }

@@ -10,7 +10,7 @@ enum body_field : uint8_t { FIELD_CALL_ID, FIELD_CALLER, FIELD_CALLED, FIELD_STA
 struct body_patch { uint32_t offset; enum body_field field; };
 struct body_template { char *text; uint32_t length; uint32_t patch_count; struct body_patch patches[PATCHES_MAX]; };
 
-struct load_bodies { struct body_template templates[CALL_EVENTS][2][BODY_SIZES]; uint32_t length_max; }; /* [books][size] */
+struct load_bodies { struct body_template templates[SCRIPT_EVENTS][2][BODY_SIZES]; uint32_t length_max; }; /* [books][size] */
 
 void bodies_make(struct load_bodies *b, const struct load_options *o);
 void bodies_free(struct load_bodies *b);

@@ -37,13 +37,13 @@ struct lane {
     struct pool                deliveries, wires;
     struct list                waiting, idle;     /* deliveries without a connection; connections without a delivery */
     uint32_t                   wires_open, wires_connecting, wires_max;
-    uint64_t                   next_call[CALL_EVENTS];
+    uint64_t                   next_call[SCRIPT_EVENTS];
     struct metronome           metronome;
     uint64_t                   began_at_us, counts_from_us, ends_at_us;
     int64_t                    began_at_ms;       /* wall */
     bool                       finishing;
     _Atomic bool               finished;
-    struct histogram           latency_us[CALL_EVENTS]; /* due → acknowledged */
+    struct histogram           latency_us[SCRIPT_EVENTS]; /* due → acknowledged */
     struct histogram           wire_us;                 /* sent → answered, each try */
     struct histogram           late_us;                 /* due → sent, first try: what the generator and its connections cost */
     struct lane_counters       counters;

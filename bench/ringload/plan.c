@@ -29,7 +29,7 @@ uint32_t plan_number_of(const struct load_plan *p, uint64_t call) { return (uint
 uint64_t plan_due_us(const struct load_plan *p, uint64_t call, enum call_event e)
 {
     uint64_t begun_us = (uint64_t)((unsigned __int128)call * p->interval_ns / 1000);
-    return begun_us + (e == CALL_STARTED ? 0 : p->talk_us) + (e == CALL_ANALYZED ? p->analysis_us : 0);
+    return begun_us + (e == SCRIPT_STARTED ? 0 : p->talk_us) + (e == SCRIPT_ANALYZED ? p->analysis_us : 0);
 }
 
 void plan_print_call_id(const struct load_plan *p, uint64_t call, char id[CALL_ID_BYTES + 1])

@@ -4,7 +4,7 @@
 #include "verify.h"
 
 struct load_report {
-    struct histogram latency_us[CALL_EVENTS], all_us, wire_us, late_us;
+    struct histogram latency_us[SCRIPT_EVENTS], all_us, wire_us, late_us;
     uint64_t sent, acknowledged, given_up, retried, overrun, refused_4xx, refused_5xx, other_status, timed_out, broken, unreached, connects;
     double   took_s;
 };

@@ -121,7 +121,7 @@ static bool count_events(struct verification *v)
         uint64_t call, copies = number_at(rows, row, 2);
         struct slice event = db_rows_text(rows, row, 1);
         if (!call_of(v, db_rows_text(rows, row, 0), &call)) continue;
-        for (uint8_t e = 0; e < CALL_EVENTS; e++)
+        for (uint8_t e = 0; e < SCRIPT_EVENTS; e++)
             if (slice_equal(event, slice_from_text(call_event_name((enum call_event)e)))) v->found[call] |= (uint8_t)(1 << e);
         v->result->events_found += 1;
         v->result->events_doubled += copies > 1;
@@ -274,7 +274,7 @@ static void compare_bookings(struct verification *v)
 {
     for (uint64_t i = 0; i < v->plan->call_count; i++) {
         const struct planned_call *c = &v->plan->calls[i];
-        bool told = c->slot >= 0 && (c->acknowledged & (1 << CALL_ENDED | 1 << CALL_ANALYZED));
+        bool told = c->slot >= 0 && (c->acknowledged & (1 << SCRIPT_ENDED | 1 << SCRIPT_ANALYZED));
         v->result->bookings_wanted += told;
         v->result->intents_lost += told && v->intents[i] == 0;
     }

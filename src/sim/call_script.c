@@ -6,10 +6,10 @@
 const char *call_event_name(enum call_event e)
 {
     switch (e) {
-    case CALL_STARTED:  return "call_started";
-    case CALL_ENDED:    return "call_ended";
-    case CALL_ANALYZED: return "call_analyzed";
-    case CALL_EVENTS:   break;
+    case SCRIPT_STARTED:  return "call_started";
+    case SCRIPT_ENDED:    return "call_ended";
+    case SCRIPT_ANALYZED: return "call_analyzed";
+    case SCRIPT_EVENTS:   break;
     }
     ensure(false);
 }
@@ -125,7 +125,7 @@ static void add_basics(struct json_writer *w, const struct call_script *s, enum 
     json_add_text(w, "agent_id", s->agent_id);
     json_add_integer(w, "agent_version", 0);
     json_add_text(w, "agent_name", slice_of("Front desk"));
-    json_add_text(w, "call_status", e == CALL_STARTED ? slice_of("ongoing") : slice_of("ended"));
+    json_add_text(w, "call_status", e == SCRIPT_STARTED ? slice_of("ongoing") : slice_of("ended"));
     json_add_text(w, "direction", slice_of("inbound"));
     json_add_text(w, "from_number", s->from_number);
     json_add_text(w, "to_number", s->to_number);
@@ -218,8 +218,8 @@ void call_script_print(struct buffer *b, const struct call_script *s, enum call_
     json_add_text(&w, "event", slice_from_text(call_event_name(e)));
     json_begin_object(&w, "call");
     add_basics(&w, s, e);
-    if (e != CALL_STARTED) add_end(&w, s);
-    if (e == CALL_ANALYZED) add_analysis(&w, s);
+    if (e != SCRIPT_STARTED) add_end(&w, s);
+    if (e == SCRIPT_ANALYZED) add_analysis(&w, s);
     json_end_object(&w);
     json_end_object(&w);
 }

@@ -6,7 +6,7 @@
 #include "base/slice.h"
 #include "sim/prng.h"
 
-enum call_event : uint8_t { CALL_STARTED, CALL_ENDED, CALL_ANALYZED, CALL_EVENTS };
+enum call_event : uint8_t { SCRIPT_STARTED, SCRIPT_ENDED, SCRIPT_ANALYZED, SCRIPT_EVENTS };
 [[nodiscard]] const char *call_event_name(enum call_event e);
 
 struct call_script {

@@ -15,7 +15,7 @@
 constexpr uint32_t webhook_timeout_ms = 10'000; /* Retell's default */
 constexpr uint32_t retries_max = 3;
 constexpr uint32_t retry_ms_first = 1'000;
-enum { DELIVERIES_MAX = 2 * CALL_EVENTS, BODY_BYTES_MAX = 1024 * 1024 };
+enum { DELIVERIES_MAX = 2 * SCRIPT_EVENTS, BODY_BYTES_MAX = 1024 * 1024 };
 
 struct caller;
 struct delivery {
@@ -178,11 +178,11 @@ static bool plan_delivery(struct caller *c, enum call_event e, uint64_t at_ms, b
 }
 
 /* A place in time for each event: in order, or shuffled. */
-static void order_events(struct caller *c, uint32_t place[CALL_EVENTS])
+static void order_events(struct caller *c, uint32_t place[SCRIPT_EVENTS])
 {
-    for (uint32_t i = 0; i < CALL_EVENTS; i++) place[i] = i;
+    for (uint32_t i = 0; i < SCRIPT_EVENTS; i++) place[i] = i;
     if (!c->options->reorder) return;
-    for (uint32_t i = CALL_EVENTS - 1; i > 0; i--) {
+    for (uint32_t i = SCRIPT_EVENTS - 1; i > 0; i--) {
         uint32_t j = (uint32_t)prng_below(&c->dice, i + 1), kept = place[i];
         place[i] = place[j];
         place[j] = kept;
@@ -191,11 +191,11 @@ static void order_events(struct caller *c, uint32_t place[CALL_EVENTS])
 
 static void plan_deliveries(struct caller *c)
 {
-    uint32_t place[CALL_EVENTS];
+    uint32_t place[SCRIPT_EVENTS];
     bool planned = true;
     order_events(c, place);
     tell_begin(c);
-    for (uint8_t e = 0; e < CALL_EVENTS; e++) {
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) {
         bool dropped = prng_happens(&c->dice, c->options->drop), doubled = prng_happens(&c->dice, c->options->duplicate);
         uint64_t at_ms = place[e] * c->options->gap_ms;
         if (!dropped) planned &= plan_delivery(c, (enum call_event)e, at_ms, false);

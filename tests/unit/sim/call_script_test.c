@@ -28,7 +28,7 @@ static struct json_document *printed(const struct call_script *s, enum call_even
 
 static void every_event_is_json_with_its_name_and_call(void **)
 {
-    for (uint8_t e = 0; e < CALL_EVENTS; e++) {
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) {
         struct json_document *d = printed(&booked, (enum call_event)e, nullptr);
         assert_true(slice_equal(json_get_text(json_root(d), "event"), slice_from_text(call_event_name((enum call_event)e))));
         assert_true(slice_equal(json_get_text(json_get(json_root(d), "call"), "call_id"), slice_of("call_1")));
@@ -38,7 +38,7 @@ static void every_event_is_json_with_its_name_and_call(void **)
 
 static void the_analysis_says_what_was_agreed(void **)
 {
-    struct json_document *d = printed(&booked, CALL_ANALYZED, nullptr);
+    struct json_document *d = printed(&booked, SCRIPT_ANALYZED, nullptr);
     const struct json_value *agreed = json_get(json_get(json_get(json_root(d), "call"), "call_analysis"), "custom_analysis_data");
     bool confirmed = false;
     assert_true(json_boolean(json_get(agreed, "booking_confirmed"), &confirmed) && confirmed);
@@ -53,7 +53,7 @@ static void a_call_that_agreed_on_nothing_says_so(void **)
 {
     struct call_script s = booked;
     s.date = slice_absent;
-    struct json_document *d = printed(&s, CALL_ANALYZED, nullptr);
+    struct json_document *d = printed(&s, SCRIPT_ANALYZED, nullptr);
     const struct json_value *agreed = json_get(json_get(json_get(json_root(d), "call"), "call_analysis"), "custom_analysis_data");
     bool confirmed = true;
     assert_true(json_boolean(json_get(agreed, "booking_confirmed"), &confirmed) && !confirmed);
@@ -67,7 +67,7 @@ static void bodies_have_about_the_asked_size(void **)
         struct call_script s = booked;
         size_t length;
         s.body_bytes = wanted;
-        json_release(printed(&s, CALL_ENDED, &length), &heap);
+        json_release(printed(&s, SCRIPT_ENDED, &length), &heap);
         assert_in_range(length, wanted * 7 / 10, wanted * 13 / 10 + 1'000);
     }
 }
