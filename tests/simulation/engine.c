@@ -1,0 +1,108 @@
+/* tests/simulation/engine.c: the real engine as a process of the world: what src/main.c does around it, without arguments, signals and a terminal. */
+#include "engine.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/hmac.h"
+#include "io/thread.h"
+#include "world.h"
+
+/* One start of the engine. In the world's memory: what asks it to stop outlives it. */
+struct life {
+    struct config        config;
+    struct engine_shared shared;
+    struct fiber        *main;
+    bool                 is_to_stop, serves;
+};
+static struct life *now;
+
+/* -- settings: as few and small as a world needs; the rest are the defaults -- */
+
+enum { ARGUMENTS_MAX = 64, ARGUMENT_BYTES = 128 };
+struct arguments { char texts[ARGUMENTS_MAX][ARGUMENT_BYTES]; char *all[ARGUMENTS_MAX]; int count; };
+
+[[gnu::format(printf, 3, 4)]] static void set(struct arguments *a, const char *name, const char *format, ...)
+{
+    ensure(a->count + 2 <= ARGUMENTS_MAX);
+    snprintf(a->texts[a->count], ARGUMENT_BYTES, "--%s", name);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(a->texts[a->count + 1], ARGUMENT_BYTES, format, values);
+    va_end(values);
+    for (int n = 0; n < 2; n++) a->all[a->count + n] = a->texts[a->count + n];
+    a->count += 2;
+}
+
+static void settle_config(struct life *l)
+{
+    struct arguments *a = calloc(1, sizeof *a); /* never freed: the configuration points into it */
+    ensure(a != nullptr);
+    set(a, "listen", "127.0.0.1:%u", world.engine_port);
+    set(a, "shards", "%u", world.shards);
+    set(a, "database-url", "postgresql://ringmaster@database/ringmaster");
+    set(a, "database-connections", "2");
+    set(a, "calcom-url", "http://127.0.0.1:%u/v2", world.calcom_port);
+    set(a, "secret-key", "%s", world_secret_text);
+    set(a, "journal-directory", "/journal");
+    set(a, "journal-segment-mib", "34");
+    set(a, "calls", "1024");
+    set(a, "webhooks-waiting", "1024");
+    set(a, "connections", "256");
+    set(a, "webhook-heap-mib", "16");
+    set(a, "log-level", "debug");
+    struct config_error error;
+    int left = a->count;
+    if (!config_read(&l->config, &left, a->all, &error)) world_broken("the simulator's own settings are good", "%s", error.text);
+    ensure(left == 0);
+}
+
+/* -- its main -- */
+
+[[noreturn]] static void die(const struct io_refusal *refusal)
+{
+    trace("cannot start: %s", refusal->text);
+    process_give_up();
+}
+
+static void run(void *life)
+{
+    struct life *l = life;
+    struct engine_shared *shared = &l->shared;
+    struct io_refusal refusal = {};
+    if (!engine_recover(shared, &refusal)) die(&refusal);
+    shared->worker = worker_start(&shared->group);
+    if (!shared->worker || !engine_start(shared, (uint16_t)world.shards, &refusal)) die(&refusal);
+    l->serves = true;
+    trace("serves, with %u shards", world.shards);
+    while (!l->is_to_stop) fiber_wait();
+    engine_stop(shared);
+    engine_join(shared);
+    worker_stop(shared->worker);
+    journal_recovery_close(shared->recovery);
+    l->serves = false;
+    if (atomic_load(&shared->refused)) world_broken("a confined role is served", "the engine refused its database");
+}
+
+void engine_process_start(void)
+{
+    ensure(world.engine == nullptr || process_is_over(world.engine));
+    now = calloc(1, sizeof *now);
+    ensure(now != nullptr);
+    settle_config(now);
+    now->shared.config = &now->config;
+    now->shared.version = "simulated";
+    ensure(secret_key_parse(slice_from_text(world_secret_text), &now->shared.secret) && config_address(now->config.listen, &now->shared.address));
+    world.engine_starts += 1;
+    world.engine = process_start("engine", world.disk, run, now);
+    now->main = process_main(world.engine);
+}
+
+void engine_process_stop(void)
+{
+    if (process_is_over(world.engine)) return;
+    trace("engine: SIGTERM");
+    now->is_to_stop = true;
+    fiber_ready(now->main);
+}
+
+bool engine_process_serves(void) { return now && !process_is_over(world.engine) && now->serves; }

@@ -1,0 +1,222 @@
+/* tests/simulation/main.c: `simulate`: worlds by their seeds, each in a process of its own, so that none sees what another left and a broken ensure() is one world's end.
+ *
+ *     simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]
+ *
+ * The last line counts: {"worlds":…,"failed":…,"promises":…,…}. Status 0: every promise held; 1: one was broken; 2: not understood.
+ * --twice lives each world two times and compares their stories: the same seed is the same world. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/ensure.h"
+#include "base/hash_map.h"
+#include "base/hmac.h"
+#include "world.h"
+
+static constexpr unsigned cpu_seconds_max = 120; /* of one world: past it, it hangs */
+enum { JOBS_MAX = 64 };
+
+struct options { struct world_options world; uint64_t worlds; uint32_t jobs; bool twice, only_plan; };
+
+/* What a world tells whoever lives it: shared with the parent. */
+struct report { uint64_t seed, fingerprint, promises; struct world_figures figures; bool has_ended; };
+struct sum { uint64_t worlds, failed, promises; struct world_figures figures; };
+
+/* -- in the child -- */
+
+static struct report *report;
+
+/* A broken ensure(): the promise is its text, which stands on stderr. */
+static void aborted(int)
+{
+    printf("seed %" PRIu64 ": BROKEN: an ensure() of the engine, or a sanitizer (see stderr)\n", report->seed);
+    trace_print_last();
+    fflush(stdout);
+    _exit(1);
+}
+
+void world_broken(const char *promise, const char *format, ...)
+{
+    printf("seed %" PRIu64 ": BROKEN: %s\n    ", report->seed, promise);
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    puts("");
+    trace_print_last();
+    fflush(stdout);
+    _exit(1);
+}
+
+/* What a process of ours makes once and keeps belongs to no process of the world. */
+static void warm_up(void)
+{
+    (void)hash128_of(slice_of("warm"));
+    (void)hmac_sha256(slice_of("key"), (struct slice[]){ slice_of("text") }, 1);
+}
+
+static void live(const struct options *o, uint64_t seed)
+{
+    const struct rlimit cpu = { cpu_seconds_max, cpu_seconds_max };
+    setrlimit(RLIMIT_CPU, &cpu);
+    signal(SIGABRT, aborted);
+    signal(SIGPIPE, SIG_IGN);
+    report->seed = seed;
+    warm_up();
+    struct world_options w = o->world;
+    w.seed = seed;
+    world_live(&w);
+    report->fingerprint = trace_fingerprint();
+    report->promises = checkers_promises_checked();
+    report->figures = world_figures();
+    report->has_ended = true;
+    fflush(stdout);
+    _exit(0);
+}
+
+/* -- in the parent -- */
+
+struct child { pid_t pid; struct report *report; uint64_t seed; int lives_left; uint64_t first_fingerprint; };
+
+static void start(struct child *c, const struct options *o)
+{
+    *c->report = (struct report){};
+    fflush(stdout);
+    c->pid = fork();
+    ensure(c->pid >= 0);
+    if (c->pid > 0) return;
+    report = c->report;
+    live(o, c->seed);
+}
+
+static void add(struct sum *s, const struct report *r)
+{
+    s->promises += r->promises;
+    static_assert(sizeof(struct world_figures) % sizeof(uint64_t) == 0);
+    uint64_t *to = (uint64_t *)&s->figures;
+    const uint64_t *from = (const uint64_t *)&r->figures;
+    for (size_t n = 0; n < sizeof(struct world_figures) / sizeof(uint64_t); n++) to[n] += from[n];
+}
+
+static void tell_failure(const struct options *o, const struct child *c, const char *why)
+{
+    printf("seed %" PRIu64 ": FAILED (%s). Again, with its story: zig build simulate -- --seed %" PRIu64 " --minutes %u%s%s --trace\n", c->seed, why, c->seed, o->world.minutes,
+           o->world.without ? " --without " : "", o->world.without ? o->world.without : "");
+}
+
+/* true: it lives once more. */
+static bool ended(struct child *c, int status, const struct options *o, struct sum *s)
+{
+    bool held = WIFEXITED(status) && WEXITSTATUS(status) == 0 && c->report->has_ended;
+    bool is_second = o->twice && c->lives_left == 1;
+    if (held && is_second && c->report->fingerprint != c->first_fingerprint) {
+        tell_failure(o, c, "its second life was another one: something in it does not come from the seed");
+        held = false;
+    } else if (!held) tell_failure(o, c, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "see above");
+    c->lives_left -= 1;
+    if (held && c->lives_left > 0) {
+        c->first_fingerprint = c->report->fingerprint;
+        return true;
+    }
+    s->worlds += 1;
+    s->failed += !held;
+    add(s, c->report);
+    return false;
+}
+
+static struct child *child_of(struct child *children, uint32_t jobs, pid_t pid)
+{
+    for (uint32_t n = 0; n < jobs; n++)
+        if (children[n].pid == pid) return &children[n];
+    ensure(false);
+    return nullptr;
+}
+
+static void live_all(const struct options *o, struct sum *s)
+{
+    static struct child children[JOBS_MAX];
+    struct report *reports = mmap(nullptr, JOBS_MAX * sizeof *reports, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ensure(reports != MAP_FAILED);
+    uint64_t begun = 0;
+    for (uint32_t n = 0; n < o->jobs && begun < o->worlds; n++, begun++) {
+        children[n] = (struct child){ .report = &reports[n], .seed = o->world.seed + begun, .lives_left = o->twice ? 2 : 1 };
+        start(&children[n], o);
+    }
+    while (s->worlds < o->worlds) {
+        int status;
+        pid_t pid = wait(&status);
+        if (pid < 0 && errno == EINTR) continue;
+        ensure(pid > 0);
+        struct child *c = child_of(children, o->jobs, pid);
+        c->pid = 0;
+        if (ended(c, status, o, s)) start(c, o);
+        else if (begun < o->worlds) {
+            c->seed = o->world.seed + begun++;
+            c->lives_left = o->twice ? 2 : 1;
+            start(c, o);
+        }
+    }
+}
+
+static void print_sum(const struct sum *s)
+{
+    printf("{\"worlds\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"promises\":%" PRIu64, s->worlds, s->failed, s->promises);
+#define PRINT_FIGURE(name) printf(",\"" #name "\":%" PRIu64, s->figures.name);
+    WORLD_FIGURES(PRINT_FIGURE)
+    puts("}");
+}
+
+/* -- arguments -- */
+
+static int usage(void)
+{
+    fputs("usage: simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]\n", stderr);
+    return 2;
+}
+
+static bool read_number(const char *text, uint64_t most, uint64_t *to)
+{
+    char *end;
+    errno = 0;
+    *to = text ? strtoull(text, &end, 10) : 0;
+    return text && *text && *end == 0 && errno == 0 && *to <= most;
+}
+
+static bool read_option(struct options *o, const char *name, const char *value, int *taken)
+{
+    uint64_t number;
+    *taken = 1;
+    if (strcmp(name, "--trace") == 0) return o->world.tells = true;
+    if (strcmp(name, "--twice") == 0) return o->twice = true;
+    if (strcmp(name, "--plan") == 0) return o->only_plan = true;
+    *taken = 2;
+    if (strcmp(name, "--without") == 0) return (o->world.without = value) != nullptr;
+    if (strcmp(name, "--seed") == 0) return read_number(value, UINT64_MAX, &o->world.seed);
+    if (strcmp(name, "--worlds") == 0) return read_number(value, UINT64_MAX, &o->worlds);
+    if (strcmp(name, "--minutes") == 0 && read_number(value, 7 * 24 * 60, &number)) return (o->world.minutes = (uint32_t)number) > 0;
+    if (strcmp(name, "--jobs") == 0 && read_number(value, JOBS_MAX, &number)) return (o->jobs = (uint32_t)number) > 0;
+    return false;
+}
+
+int main(int count, char **arguments)
+{
+    static struct options o = { .world = { .seed = 1, .minutes = 1 }, .worlds = 1, .jobs = 1 };
+    for (int n = 1, taken; n < count; n += taken)
+        if (!read_option(&o, arguments[n], n + 1 < count ? arguments[n + 1] : nullptr, &taken)) return usage();
+    if (o.only_plan) {
+        dice_seed(o.world.seed);
+        plan_draw(&world.plan, o.world.seed, o.world.minutes);
+        plan_print(&world.plan);
+        return 0;
+    }
+    struct sum sum = {};
+    live_all(&o, &sum);
+    print_sum(&sum);
+    return sum.failed > 0;
+}

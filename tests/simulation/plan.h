@@ -1,0 +1,112 @@
+#pragma once
+/* tests/simulation/plan.h: what one world is, drawn from its seed before it begins: who lives in it, what they will do, and what goes wrong. Everything that a shrinker
+ * may leave out is an entry of a list here, with a number that stays its own; what happens in the world beyond that is thrown by the dice of its part.
+ *
+ * Swarm: each world draws its own weights first (which faults there are at all, how often), then the entries; a uniform mix never gets into the corners. */
+#include "disk.h"
+#include "kernel.h"
+#include "network.h"
+#include "sim/call_script.h"
+#include "sim/faults.h"
+#include "sim/world.h"
+#include "database/database.h"
+
+constexpr uint64_t world_begins_at_us = UINT64_C(1'000'000'000); /* world_now_us() at plan.wall_us */
+enum { PLAN_WORKSPACES_MAX = 3, PLAN_COMPANIES_MAX = 6, PLAN_SERVICES_MAX = 4, PLAN_CALLS_MAX = 400, PLAN_FAULTS_MAX = 24, PLAN_INCIDENTS_MAX = 32, PLAN_SHARDS_MAX = 4 };
+
+/* -- who lives in it -- */
+
+/* old_api_key empty: no rotation under way; from the second TENANTS_CHANGE on it is void. */
+struct planned_workspace { int64_t id; char key[24], token[40], api_key[48], old_api_key[48]; bool is_default; };
+
+/* Whose calendar a booking fills. Every one has hosts of his own, but INDIVIDUAL and SHARED: two event types of one host, which the engine must keep apart. */
+enum planned_kind : uint8_t { PLAN_INDIVIDUAL, PLAN_SHARED, PLAN_ROUND_ROBIN, PLAN_CONFIRMED /* pending until somebody at Cal.com says so */ };
+/* second_event_type: of another member of the staff who does the same; 0: nobody. host: the user at Cal.com; the second host, where there is one, is the next. */
+struct planned_service { char name[32]; enum planned_kind kind; uint32_t minutes, buffer_after_minutes; int64_t id, event_type, second_event_type, host, second_host; };
+/* credential: companies with the same one share a Cal.com key, so a budget, a breaker and a home shard. next_calcom_key: taken into use at the third
+ * TENANTS_CHANGE; empty: never. The names of everything begin with the company's key, so that what is seen under another company is recognised. */
+struct planned_company {
+    char     key[16], number[20], time_zone[32];
+    uint32_t workspace, credential;
+    char     calcom_key[40], next_calcom_key[40];
+    struct planned_service services[PLAN_SERVICES_MAX];
+    uint32_t service_count;
+    int64_t  id, branch_id; /* in the database */
+};
+
+/* -- what they do -- */
+
+/* A call as Retell will tell of it: the shapes of SCENARIOS. */
+struct planned_call {
+    uint32_t number, company;     /* number: its own for ever */
+    bool     is_left_out;         /* by the shrinker */
+    uint64_t begins_at_us;        /* world time */
+    uint32_t duration_ms;
+    char     id[40], from[20];    /* from empty: withheld ("anonymous" is another shape of it) */
+    char     to[20];
+    bool     unknown_number;      /* the called number is nobody's */
+    bool     wants_booking, names_service;
+    uint32_t service;
+    char     date[16], time[8], name[40]; /* as said; name empty: it was never asked for */
+    int64_t  starts_at_us;        /* what was said as an instant: two callers may want the same. 0: there is no such instant */
+    uint8_t  tells;               /* bit per call_event: those that are not in it are never sent (lost ends) */
+    uint8_t  repeats;             /* each event is sent so many times more, on other connections */
+    bool     reorders, body_is_long;
+    uint32_t bogus;               /* of what else is sent in its name: bad signatures, stale timestamps, broken JSON, other kinds of events */
+};
+
+/* -- what goes wrong, at an instant -- */
+
+#define INCIDENTS(X)                                                                                                                                        \
+    X(KILL_ENGINE)        /* kill -9 of the engine at an instant; `extra`: it dies at the so-many-th seam call after it instead (0: at once) */              \
+    X(STOP_ENGINE)        /* SIGTERM: it drains, and is started again */                                                                                    \
+    X(FREEZE_ENGINE)      /* stopped for `for_us`, then it goes on as if nothing had been */                                                                \
+    X(DATABASE_DOWN)      /* for_us; connections die at once, in the middle of what they do */                                                              \
+    X(DATABASE_SLOW)      /* every unit takes `extra` µs more */                                                                                            \
+    X(CALCOM_UNREACHABLE) X(ENGINE_UNREACHABLE) /* a cut in the network, for_us */                                                                           \
+    X(DISK_FULL) X(DISK_FAILS)                                                                                                                              \
+    X(TENANTS_CHANGE)     /* the configuration is written anew while calls run: a name, an order, a key rotated */                                          \
+    X(CLOCK_JUMPS)        /* the engine's wall clock is off by `extra` µs (signed) from now on */                                                           \
+    X(HOST_EDITS)         /* out of band at Cal.com: `extra` chooses cancel, move, block (S21) */                                                           \
+    X(SHARDS_CHANGE)      /* the next start has `extra` shards */
+#define INCIDENT_ENUMERATOR(name) INCIDENT_##name,
+enum incident_kind : uint8_t { INCIDENTS(INCIDENT_ENUMERATOR) INCIDENT_KIND_COUNT };
+[[nodiscard]] const char *incident_name(enum incident_kind k);
+struct planned_incident { uint32_t number; bool is_left_out; enum incident_kind kind; uint64_t at_us, for_us; int64_t extra; };
+
+/* A rule for ringsim's faults.c, as its JSON. */
+struct planned_fault { uint32_t number; bool is_left_out; uint64_t at_us, until_us; char rule[256]; };
+
+struct plan {
+    uint64_t seed;
+    int64_t  wall_us;             /* when it begins; some worlds lie on a change of daylight saving time */
+    uint64_t busy_until_us, calm_at_us, ends_at_us; /* calls begin until the first; faults end at the second; everything must be settled at the third */
+    uint32_t shards;
+    bool     tls;                 /* between engine and Cal.com, and at the engine's own door */
+    struct network_climate  network;
+    struct disk_climate     disk;
+    struct database_climate database;
+    struct sim_settings     calcom; /* how Cal.com is throughout, faults apart */
+    const char             *weather; /* for people: which kinds of trouble there are */
+    struct planned_workspace workspaces[PLAN_WORKSPACES_MAX]; uint32_t workspace_count;
+    struct planned_company   companies[PLAN_COMPANIES_MAX];   uint32_t company_count;
+    struct planned_call      calls[PLAN_CALLS_MAX];           uint32_t call_count;
+    struct planned_fault     faults[PLAN_FAULTS_MAX];         uint32_t fault_count;
+    struct planned_incident  incidents[PLAN_INCIDENTS_MAX];   uint32_t incident_count;
+};
+
+/* The wall clock that is right, at an instant of the world. */
+[[nodiscard]] static inline int64_t plan_wall_us(const struct plan *p, uint64_t at_us) { return p->wall_us + (int64_t)(at_us - world_begins_at_us); }
+/* What Retell will say of the call. Its texts are the call's. */
+[[nodiscard]] struct call_script plan_script(const struct plan *p, const struct planned_call *c);
+[[nodiscard]] const struct planned_service *plan_service_said(const struct plan *p, const struct planned_call *c); /* the branch's own when none is named */
+
+/* minutes: how long calls begin; ≥ 50 calls in each. */
+void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes);
+void plan_print(const struct plan *p); /* for people, and what --without takes: c12 f3 i4 */
+[[nodiscard]] bool plan_leave_out(struct plan *p, const char *entry); /* "c12", "f3", "i4"; false: there is none */
+
+/* The world file's text (docs/WORLD_FILE.md, section "calcom") for ringsim, and the tenants as tenant_snapshot() of the schema would give them (keys sealed with `secret`). Into memory of the world. */
+[[nodiscard]] struct slice plan_world_file(const struct plan *p);
+struct secret_key;
+[[nodiscard]] struct slice plan_tenants(const struct plan *p, const struct secret_key *secret, uint32_t revision); /* revision: how many TENANTS_CHANGE there have been */

@@ -1,0 +1,68 @@
+#pragma once
+/* tests/simulation/world.h: a world: three processes (the engine, Retell, Cal.com), a database, a disk and a network, and what must hold in it.
+ *
+ *     plan.c      what this world is            retell.c    Retell: tells of the planned calls, again and again until it has a 2xx, and keeps a ledger
+ *     engine.c    the real engine as a process  calcom.c    ringsim's own logic as a process
+ *     world.c     begins, lets incidents happen, calms down, ends
+ *     checkers.c  the promises, looked at while it runs and when it is calm */
+#include "kernel.h"
+#include "plan.h"
+
+struct world; /* what all parts know of each other */
+struct world {
+    struct plan    plan;
+    struct disk   *disk;
+    struct process *engine, *calcom, *retell;
+    uint16_t       engine_port, calcom_port;
+    uint32_t       shards, tenants_revision, engine_starts;
+    bool           is_calm;        /* no fault from now on; everything is to be settled */
+    bool           ends;           /* nobody is started again */
+};
+extern struct world world;
+extern const char world_secret_text[]; /* that API keys in the database are sealed with: 64 hex digits */
+
+/* Draws the plan, lives it through, checks what must hold, and returns; or ends in world_broken(). Once per operating system process. `without`: entries of the plan to leave out. */
+struct world_options { uint64_t seed; uint32_t minutes; const char *without; bool tells; };
+void world_live(const struct world_options *o);
+/* What went wrong in it, by kind, and what there was. */
+#define WORLD_FIGURES(X) X(calls) X(deliveries) X(acknowledged) X(bookings) X(engine_starts) X(kills) X(drains) X(freezes) X(clock_jumps) X(tenant_changes) X(host_edits)         \
+    X(network_resets) X(network_half_opens) X(network_refused) X(network_partitions) X(disk_torn) X(disk_lost) X(disk_garbled) X(disk_full) X(disk_failed) X(database_downs)         \
+    X(database_died_before) X(database_died_after) X(database_try_again) X(database_slow) X(database_orphans) X(calcom_faults) X(seam_calls)
+#define WORLD_FIGURE_FIELD(name) uint64_t name;
+struct world_figures { WORLD_FIGURES(WORLD_FIGURE_FIELD) };
+[[nodiscard]] struct world_figures world_figures(void);
+void world_change_tenants(void); /* written anew, and told to whoever listens */
+
+/* -- engine.c -- */
+void engine_process_start(void);             /* on world.disk, with world.shards; again after its end */
+void engine_process_stop(void);              /* SIGTERM */
+[[nodiscard]] bool engine_process_serves(void);
+
+/* -- calcom.c -- */
+void calcom_process_start(void);
+void calcom_process_stop(void);              /* its bookings can still be walked */
+void calcom_add_fault(const struct planned_fault *f);
+void calcom_clear_faults(void);
+void calcom_host_edits(int64_t what);        /* out of band: cancel, move, block, by the dice */
+/* A live or dead booking, for checkers. */
+struct booking_at_calcom { const char *uid, *reference, *status; int64_t event_type, starts_at_us, ends_at_us, host; const char *attendee_email; bool by_host; /* cancelled or moved out of band */ };
+void calcom_each_booking(void (*each)(void *context, const struct booking_at_calcom *b), void *context);
+[[nodiscard]] uint64_t calcom_faults_met(void); /* requests that met one */
+[[nodiscard]] uint32_t calcom_overshoots(void); /* requests beyond a key's limit: the budget's promise is 0 */
+
+/* -- retell.c -- */
+void retell_process_start(void);             /* begins to tell of the planned calls */
+void retell_process_stop(void);
+[[nodiscard]] bool retell_has_finished(void); /* every delivery has its 2xx, or was given up as Retell does */
+/* What Retell knows of each delivery it has tried. */
+struct retell_delivery { const struct planned_call *call; const char *event; bool is_bogus, acknowledged; uint16_t last_status; uint32_t attempts; uint64_t first_at_us, acknowledged_at_us; const char *body; size_t body_bytes; };
+void retell_each_delivery(void (*each)(void *context, const struct retell_delivery *d), void *context);
+
+/* -- checkers.c -- */
+void checkers_open(void);
+void checkers_look(void);      /* while it runs: what must hold at every instant; after each step of a thousand */
+void checkers_look_when_calm(void);
+void checkers_look_when_stopped(void); /* the engine has drained: nothing is left behind */
+[[nodiscard]] uint64_t checkers_promises_checked(void);
+/* By log.c: each line that the engine logs (JSON): nothing of one tenant under another, no secrets. */
+void checkers_see_log(const char *line, size_t length);
