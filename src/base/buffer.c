@@ -19,7 +19,17 @@ void buffer_add(struct buffer *b, struct slice text)
     b->length += text.length;
 }
 
-void buffer_add_byte(struct buffer *b, char byte) { buffer_add(b, slice_from(&byte, 1)); }
+static void add_decimal(struct buffer *b, bool is_negative, uint64_t magnitude)
+{
+    char  digits[20], *first = digits + sizeof digits; /* 2^64 has 20 digits, 2^63 with its sign as well */
+    do *--first = (char)('0' + magnitude % 10);
+    while ((magnitude /= 10) > 0);
+    if (is_negative) *--first = '-';
+    buffer_add(b, slice_from(first, (size_t)(digits + sizeof digits - first)));
+}
+
+void buffer_add_integer(struct buffer *b, int64_t value) { add_decimal(b, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value); }
+void buffer_add_unsigned(struct buffer *b, uint64_t value) { add_decimal(b, false, value); }
 
 void buffer_print(struct buffer *b, const char *format, ...)
 {

@@ -9,6 +9,12 @@ struct buffer { char *start; size_t length, capacity; bool overflowed; };
 static inline struct buffer buffer_over(char *memory, size_t capacity) { return (struct buffer){ memory, 0, capacity, false }; }
 static inline struct slice buffer_slice(const struct buffer *b) { return (struct slice){ b->start, b->length }; }
 void buffer_add(struct buffer *b, struct slice text);
-void buffer_add_byte(struct buffer *b, char byte);
+static inline void buffer_add_byte(struct buffer *b, char byte)
+{
+    if (b->overflowed || b->length >= b->capacity) b->overflowed = true;
+    else b->start[b->length++] = byte;
+}
+void buffer_add_integer(struct buffer *b, int64_t value); /* in decimal, as buffer_add() adds it; a tenth of what buffer_print() takes */
+void buffer_add_unsigned(struct buffer *b, uint64_t value);
 /* Wants one byte of room beyond what it adds (the zero that vsnprintf writes), so it may report an overflow one byte early. */
 [[gnu::format(printf, 2, 3)]] void buffer_print(struct buffer *b, const char *format, ...);

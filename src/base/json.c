@@ -91,17 +91,15 @@ enum json_type json_type_of(const struct json_value *v)
     }
 }
 
-const struct json_value *json_get(const struct json_value *object, const char *key)
+const struct json_value *json_find(const struct json_value *object, struct slice key)
 {
-    return our_value(yyjson_obj_get(value_of(object), key));
+    return our_value(yyjson_obj_getn(value_of(object), key.start, key.length));
 }
 
 struct slice json_text(const struct json_value *v)
 {
     return slice_from(yyjson_get_str(value_of(v)), yyjson_is_str(value_of(v)) ? yyjson_get_len(value_of(v)) : 0);
 }
-
-struct slice json_get_text(const struct json_value *object, const char *key) { return json_text(json_get(object, key)); }
 
 bool json_integer(const struct json_value *v, int64_t *out)
 {
@@ -180,7 +178,8 @@ static void add_scalar(struct json_writer *w, const struct json_value *v)
 void json_print(struct buffer *b, const struct json_value *v)
 {
     struct json_writer   w = json_writer_over(b);
-    struct json_iterator open[json_depth_max + 1] = { { .next = v, .left = 1 } }; /* below all: a list that is only the value itself */
+    struct json_iterator open[json_depth_max + 1]; /* as far as w.depth */
+    open[0] = (struct json_iterator){ .next = v, .left = 1 }; /* below all: a list that is only the value itself */
     if (!v) json_add_null(&w, nullptr);
 
     while (v) {

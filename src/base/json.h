@@ -25,9 +25,11 @@ void json_release(struct json_document *d, struct heap *heap); /* nullptr is fin
 
 enum json_type : uint8_t { JSON_ABSENT, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
 [[nodiscard]] enum json_type json_type_of(const struct json_value *v);
-[[nodiscard]] const struct json_value *json_get(const struct json_value *object, const char *key); /* nullptr: absent. First one wins if doubled */
+[[nodiscard]] const struct json_value *json_find(const struct json_value *object, struct slice key); /* nullptr: absent. First one wins if doubled */
 [[nodiscard]] struct slice json_text(const struct json_value *v);              /* absent unless a text */
-[[nodiscard]] struct slice json_get_text(const struct json_value *object, const char *key);
+/* Inline, so that the length of a literal is known to the compiler. */
+[[nodiscard]] static inline const struct json_value *json_get(const struct json_value *object, const char *key) { return json_find(object, slice_from_text(key)); }
+[[nodiscard]] static inline struct slice json_get_text(const struct json_value *object, const char *key) { return json_text(json_get(object, key)); }
 [[nodiscard]] bool json_integer(const struct json_value *v, int64_t *out);     /* true: an integral number that fits; 35.0 is one */
 [[nodiscard]] bool json_real(const struct json_value *v, double *out);         /* any number */
 [[nodiscard]] bool json_boolean(const struct json_value *v, bool *out);

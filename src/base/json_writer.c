@@ -1,5 +1,4 @@
 /* base/json_writer.c: writing. No memory of its own, no recursion: text goes straight into the buffer. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,25 @@
 #include "base/text.h"
 
 static bool is_plain(char c) { return (uint8_t)c >= 0x20 && (uint8_t)c < 0x80 && c != '"' && c != '\\'; }
+
+/* Eight bytes at once. In each of them the top bit ends up set where it was, where the byte is below a blank, and where it is a quote or a backslash. */
+static bool are_plain(const char *eight)
+{
+    constexpr uint64_t each = UINT64_C(0x0101010101010101), tops = 0x80 * each;
+    uint64_t word;
+    memcpy(&word, eight, sizeof word);
+    uint64_t below_blank = word - ' ' * each, quote = (word ^ '"' * each) - each, backslash = (word ^ '\\' * each) - each;
+    return ((word | below_blank | quote | backslash) & tops) == 0;
+}
+
+/* How many bytes stand in JSON as they are: nearly always all. */
+static size_t plain_bytes(struct slice text)
+{
+    size_t plain = 0;
+    while (plain + 8 <= text.length && are_plain(text.start + plain)) plain += 8;
+    while (plain < text.length && is_plain(text.start[plain])) plain += 1;
+    return plain;
+}
 
 static void add_escaped(struct buffer *b, char c)
 {
@@ -25,8 +43,7 @@ static void add_quoted(struct buffer *b, struct slice text)
 {
     buffer_add_byte(b, '"');
     while (text.length > 0) {
-        size_t plain = 0;
-        while (plain < text.length && is_plain(text.start[plain])) plain += 1;
+        size_t plain = plain_bytes(text);
         buffer_add(b, slice_take(text, plain));
         text = slice_skip(text, plain);
         if (text.length == 0) break;
@@ -112,20 +129,16 @@ void json_add_text(struct json_writer *w, const char *key, struct slice text)
     add_quoted(w->out, text);
 }
 
-static void add_number(struct json_writer *w, const char *key, const char *digits) { json_add_raw(w, key, slice_from_text(digits)); }
-
 void json_add_integer(struct json_writer *w, const char *key, int64_t value)
 {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRId64, value);
-    add_number(w, key, digits);
+    begin_item(w, key);
+    buffer_add_integer(w->out, value);
 }
 
 void json_add_unsigned(struct json_writer *w, const char *key, uint64_t value)
 {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRIu64, value);
-    add_number(w, key, digits);
+    begin_item(w, key);
+    buffer_add_unsigned(w->out, value);
 }
 
 void json_add_real(struct json_writer *w, const char *key, double value)
@@ -141,7 +154,7 @@ void json_add_real(struct json_writer *w, const char *key, double value)
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, nullptr) == value) break;
     }
-    add_number(w, key, digits);
+    json_add_raw(w, key, slice_from_text(digits));
 }
 
 void json_add_value(struct json_writer *w, const char *key, const struct json_value *v)

@@ -58,16 +58,6 @@ struct slice http_date_at(struct http_date *d, int64_t wall_us)
     return slice_from_text(d->text);
 }
 
-/* Without snprintf: this runs once an answer. */
-static void add_number(struct buffer *b, uint64_t value)
-{
-    char  digits[20];
-    char *first = digits + sizeof digits;
-    do *--first = (char)('0' + value % 10);
-    while ((value /= 10) > 0);
-    buffer_add(b, slice_from(first, (size_t)(digits + sizeof digits - first)));
-}
-
 /* A line end in a name or value would let a text from outside write headers, or a second answer. */
 static void ensure_one_line(struct slice text)
 {
@@ -99,7 +89,7 @@ void http_response_print(struct buffer *b, const struct http_response *r, const 
     ensure(r->body.length == 0 || has_length(r->status));
 
     buffer_add(b, slice_of("HTTP/1.1 "));
-    add_number(b, r->status);
+    buffer_add_unsigned(b, r->status);
     buffer_add_byte(b, ' ');
     buffer_add(b, reason_of(r->status));
     buffer_add(b, slice_of("\r\n"));
@@ -115,7 +105,7 @@ void http_response_print(struct buffer *b, const struct http_response *r, const 
     }
     if (has_length(r->status)) {
         buffer_add(b, slice_of("Content-Length: "));
-        add_number(b, r->body.length);
+        buffer_add_unsigned(b, r->body.length);
         buffer_add(b, slice_of("\r\n"));
     }
     buffer_add(b, slice_of("\r\n"));

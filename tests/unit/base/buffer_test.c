@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 #include "base/buffer.h"
 
@@ -49,6 +50,22 @@ static void an_absent_text_adds_nothing(void **)
     assert_true(b.overflowed);
 }
 
+static void integers_are_written_as_printf_writes_them(void **)
+{
+    static const int64_t values[] = { 0, 1, -1, 9, 10, -10, 1'234'567'890, INT64_MAX, INT64_MIN };
+    for (size_t n = 0; n < sizeof values / sizeof *values; n++) {
+        char memory[32], expected[32];
+        struct buffer b = buffer_over(memory, sizeof memory);
+        buffer_add_integer(&b, values[n]);
+        snprintf(expected, sizeof expected, "%lld", (long long)values[n]);
+        assert_true(slice_equal(buffer_slice(&b), slice_from_text(expected)));
+    }
+    char memory[20];
+    struct buffer b = buffer_over(memory, sizeof memory);
+    buffer_add_unsigned(&b, UINT64_MAX);
+    assert_true(slice_equal(buffer_slice(&b), slice_of("18446744073709551615")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -56,6 +73,7 @@ int main(void)
         cmocka_unit_test(after_an_overflow_nothing_more_is_written),
         cmocka_unit_test(prints_or_overflows_but_never_cuts_in_silence),
         cmocka_unit_test(an_absent_text_adds_nothing),
+        cmocka_unit_test(integers_are_written_as_printf_writes_them),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

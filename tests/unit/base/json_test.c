@@ -205,6 +205,24 @@ static void escapes_become_text_and_text_becomes_escapes(void **)
     json_release(d, &heap);
 }
 
+/* Wherever it stands among eight bytes that are looked at together, and whatever stands beside it. */
+static void every_byte_at_every_place_reads_back_as_it_was(void **)
+{
+    for (unsigned byte = 0; byte < 0x80; byte++) {
+        for (size_t place = 0; place < 20; place++) {
+            char text[20], memory[64];
+            memset(text, byte == 'x' ? '!' : 'x', sizeof text);
+            text[place] = (char)byte;
+            struct buffer b = buffer_over(memory, sizeof memory);
+            struct json_writer w = json_writer_over(&b);
+            json_add_text(&w, nullptr, slice_from(text, sizeof text));
+            struct json_document *d = parsed(buffer_slice(&b));
+            assert_true(slice_equal(json_text(json_root(d)), slice_from(text, sizeof text)));
+            json_release(d, &heap);
+        }
+    }
+}
+
 static void invalid_bytes_are_written_as_the_replacement_character(void **)
 {
     char memory[128];
@@ -280,6 +298,7 @@ int main(void)
         promise(the_budget_bounds_the_document),
         promise(what_is_not_strict_json_is_refused),
         promise(escapes_become_text_and_text_becomes_escapes),
+        promise(every_byte_at_every_place_reads_back_as_it_was),
         promise(invalid_bytes_are_written_as_the_replacement_character),
         promise(the_writer_places_commas_and_keys),
         promise(reals_read_back_as_the_same_number),
