@@ -1,0 +1,464 @@
+/* How a world is drawn from its seed. First the weather: which kinds of trouble there are at all, and how bad each is; then who lives there, what they do, and what
+ * goes wrong when. Each call, fault and incident is drawn from dice of its own, so leaving one out changes nothing about the others. Pure. */
+#include "plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/ensure.h"
+
+constexpr uint64_t second_us = 1'000'000, minute_us = 60 * second_us, hour_us = 60 * minute_us;
+constexpr int64_t day_us = 24 * (int64_t)hour_us;
+constexpr uint64_t storm_after_calls_us = 6 * minute_us;   /* faults go on while the last calls end */
+constexpr uint64_t settling_us = 3 * hour_us;              /* a call whose end never comes is closed after two hours and ten minutes */
+enum { CALLS_PER_MINUTE_MIN = 50, CALLS_PER_MINUTE_MAX = 90 };
+
+/* -- dice -- */
+
+static struct prng dice_for(uint64_t seed, uint64_t purpose, uint64_t number)
+{
+    struct prng mix = { seed ^ purpose * UINT64_C(0x9e3779b97f4a7c15) ^ number * UINT64_C(0xd1342543de82ef95) };
+    return (struct prng){ prng_next(&mix) };
+}
+enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH };
+
+static uint64_t between(struct prng *d, uint64_t least, uint64_t most) { return least + prng_below(d, most - least + 1); }
+static bool happens(struct prng *d, double probability) { return prng_happens(d, probability); }
+
+/* Each order of magnitude is as likely as the next. */
+static uint64_t magnitude(struct prng *d, uint64_t most)
+{
+    uint64_t bound = 1;
+    for (uint64_t steps = prng_below(d, 7); steps > 0 && bound < most; steps--) bound *= 10;
+    return prng_below(d, bound < most ? bound : most);
+}
+
+/* -- weather -- */
+
+#define TROUBLES(X) X(NETWORK) X(DISK) X(DATABASE) X(CALCOM) X(CRASHES) X(OUTAGES) X(CLOCK) X(TENANTS) X(HOSTS)
+#define TROUBLE_ENUMERATOR(name) TROUBLE_##name,
+enum trouble : uint8_t { TROUBLES(TROUBLE_ENUMERATOR) TROUBLE_COUNT };
+#define TROUBLE_NAME(name) #name,
+static const char *const trouble_names[] = { TROUBLES(TROUBLE_NAME) };
+
+struct weather { double of[TROUBLE_COUNT]; char text[160]; }; /* 0: none of it; 1: as bad as it gets */
+
+static double severity(struct prng *d)
+{
+    static const double severities[] = { 0.03, 0.1, 0.3, 1.0 };
+    return severities[prng_below(d, 4)];
+}
+
+/* A third of the worlds is nearly calm, a third has one kind of trouble, a third has everything. */
+static struct weather draw_weather(struct prng *d)
+{
+    struct weather w = { 0 };
+    uint64_t kind = prng_below(d, 3), only = prng_below(d, TROUBLE_COUNT);
+    for (uint64_t t = 0; t < TROUBLE_COUNT; t++) {
+        double drawn = severity(d);
+        bool   in_a_storm = happens(d, 0.8);
+        if (kind == 0) w.of[t] = happens(d, 0.1) ? 0.01 : 0;
+        if (kind == 1) w.of[t] = t == only ? drawn : 0;
+        if (kind == 2) w.of[t] = in_a_storm ? drawn : 0;
+    }
+    struct buffer b = buffer_over(w.text, sizeof w.text - 1);
+    for (uint64_t t = 0; t < TROUBLE_COUNT; t++)
+        if (w.of[t] > 0) buffer_print(&b, "%s%s %.2f", b.length ? ", " : "", trouble_names[t], w.of[t]);
+    if (b.length == 0) buffer_print(&b, "calm");
+    return w;
+}
+
+static void draw_network(struct plan *p, const struct weather *w, struct prng *d)
+{
+    double bad = w->of[TROUBLE_NETWORK];
+    p->network = (struct network_climate){
+        .latency_us = between(d, 50, 20'000), .segment_bytes_max = (uint32_t)(happens(d, 0.2) ? between(d, 1, 64) : between(d, 512, 16'384)),
+        .window_bytes = (uint32_t)between(d, 4'096, 262'144),
+        .reset_per_connection = 0.05 * bad, .half_open_per_connection = 0.02 * bad, .slow_per_connection = 0.02 * bad,
+        .refuse_per_connect = 0.05 * bad, .unreachable_per_connect = 0.02 * bad, .lost_per_connect = 0.02 * bad,
+    };
+}
+
+/* IO_FAILED of a journal ends the process, by contract: few of them are enough. */
+static void draw_disk(struct plan *p, const struct weather *w, struct prng *d)
+{
+    double bad = w->of[TROUBLE_DISK];
+    p->disk = (struct disk_climate){
+        .write_us = between(d, 20, 2'000), .sync_us = between(d, 50, 20'000),
+        .full_per_write = 0.002 * bad, .fail_per_write = 0.0005 * bad, .full_per_blocking_call = 0.002 * bad, .fail_per_blocking_call = 0.0005 * bad,
+        .full_for_us = between(d, second_us, 60 * second_us), .capacity_bytes = UINT64_C(1) << 34, .garble_per_sector = happens(d, 0.5) ? 0.05 * bad : 0,
+    };
+}
+
+static void draw_database(struct plan *p, const struct weather *w, struct prng *d)
+{
+    double bad = w->of[TROUBLE_DATABASE];
+    p->database = (struct database_climate){
+        .connect_us = between(d, 500, 20'000), .unit_us = between(d, 100, 10'000),
+        .refuse_per_connect = 0.3 * bad, .die_before_per_unit = 0.01 * bad, .die_after_per_unit = 0.01 * bad, .try_again_per_unit = 0.05 * bad, .slow_per_unit = 0.01 * bad,
+    };
+}
+
+static void draw_calcom(struct plan *p, const struct weather *w, struct prng *d)
+{
+    p->calcom = (struct sim_settings){ .chunked = happens(d, 0.3), .reset_is_epoch = happens(d, 0.3) };
+    uint64_t lag_ms = between(d, 100, 8'000), window_ms = between(d, 1, 500);
+    enum sim_loser loser = (enum sim_loser)prng_below(d, SIM_LOSER_500_PLAIN + 1);
+    enum sim_retry_after retry_after = (enum sim_retry_after)prng_below(d, SIM_RETRY_AFTER_NEGATIVE + 1);
+    if (w->of[TROUBLE_CALCOM] == 0) return;
+    p->calcom.replica_lag_ms = (uint32_t)lag_ms;
+    p->calcom.race_window_ms = (uint32_t)window_ms;
+    p->calcom.loser = loser;
+    p->calcom.retry_after = retry_after;
+}
+
+/* -- when it is -- */
+
+/* Both changes of daylight saving time in Berlin, New York and on Lord Howe. */
+static const int64_t clock_changes_s[] = { 1'774'746'000, 1'792'890'000, 1'772'953'200, 1'793'512'800, 1'775'314'800, 1'790'953'200 };
+
+static int64_t draw_beginning(struct prng *d)
+{
+    int64_t year_2026_s = 1'767'225'600, at_s = year_2026_s + (int64_t)prng_below(d, 365 * 86'400);
+    int64_t change_s = clock_changes_s[prng_below(d, sizeof clock_changes_s / sizeof *clock_changes_s)];
+    int64_t before_s = happens(d, 0.5) ? (int64_t)prng_below(d, 600) : (int64_t)prng_below(d, 3 * 86'400);
+    return (happens(d, 0.33) ? change_s - before_s : at_s) * 1'000'000;
+}
+
+/* -- who lives in it -- */
+
+[[gnu::format(printf, 3, 4)]] static void print_into(char *to, size_t room, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(to, room, format, arguments);
+    va_end(arguments);
+    ensure(length >= 0 && (size_t)length < room);
+}
+#define PRINT_INTO(array, ...) print_into((array), sizeof(array), __VA_ARGS__)
+
+static void draw_workspaces(struct plan *p, const struct weather *w, struct prng *d)
+{
+    p->workspace_count = (uint32_t)between(d, 1, PLAN_WORKSPACES_MAX);
+    for (uint32_t n = 0; n < p->workspace_count; n++) {
+        struct planned_workspace *space = &p->workspaces[n];
+        uint64_t secret = prng_next(d), old_secret = prng_next(d);
+        *space = (struct planned_workspace){ .id = 11 + n, .is_default = n == 0 };
+        PRINT_INTO(space->key, "ws%u", n);
+        PRINT_INTO(space->token, "wt_%u_%012llx", n, (unsigned long long)(prng_next(d) >> 16));
+        PRINT_INTO(space->api_key, "key_secret_%u_%016llx", n, (unsigned long long)secret);
+        bool rotates = happens(d, 0.3) || w->of[TROUBLE_TENANTS] > 0;
+        if (rotates) PRINT_INTO(space->old_api_key, "key_secret_old_%u_%016llx", n, (unsigned long long)old_secret);
+    }
+}
+
+static void draw_service(struct planned_company *c, uint32_t company, uint32_t n, struct prng *d)
+{
+    static const enum planned_kind kinds[PLAN_SERVICES_MAX] = { PLAN_INDIVIDUAL, PLAN_SHARED, PLAN_ROUND_ROBIN, PLAN_CONFIRMED };
+    static const uint32_t lengths[] = { 15, 20, 30, 45, 60, 90 };
+    struct planned_service *s = &c->services[n];
+    int64_t people = 100 + 10 * (int64_t)company, types = 70'000 + 100 * (int64_t)company + 10 * (int64_t)n;
+    *s = (struct planned_service){ .kind = kinds[n], .minutes = lengths[prng_below(d, 6)], .id = 5'001 + 10 * (int64_t)company + n, .event_type = types };
+    if (happens(d, 0.3)) s->buffer_after_minutes = 5;
+    PRINT_INTO(s->name, "%s Dienst %u", c->key, n);
+    switch (s->kind) {
+    case PLAN_INDIVIDUAL:
+        s->host = people;
+        if (happens(d, 0.5)) s->second_host = people + 1, s->second_event_type = types + 1;
+        break;
+    case PLAN_SHARED:      s->host = people; break;
+    case PLAN_ROUND_ROBIN: s->host = people + 2; s->second_host = people + 3; break;
+    case PLAN_CONFIRMED:   s->host = people + 4; break;
+    }
+}
+
+static void draw_company(struct plan *p, uint32_t n, struct prng *d, bool keys_change)
+{
+    static const char *const zones[] = { "Europe/Berlin", "Europe/Berlin", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata" };
+    struct planned_company *c = &p->companies[n];
+    bool shares = n > 0 && happens(d, 0.35);
+    uint32_t shared_with = n > 0 ? (uint32_t)prng_below(d, n) : 0;
+    *c = (struct planned_company){ .workspace = (uint32_t)prng_below(d, p->workspace_count), .id = 101 + n, .branch_id = 1'001 + n };
+    c->credential = shares ? p->companies[shared_with].credential : n;
+    PRINT_INTO(c->key, "co%u-%05llx", n, (unsigned long long)(prng_next(d) & 0xfffff));
+    PRINT_INTO(c->number, "+49305%u%06llu", n, (unsigned long long)prng_below(d, 1'000'000));
+    PRINT_INTO(c->time_zone, "%s", zones[prng_below(d, 6)]);
+    PRINT_INTO(c->calcom_key, "cal_secret_%u_%016llx", c->credential, (unsigned long long)dice_for(p->seed, FOR_TENANTS, c->credential).state);
+    if (keys_change) PRINT_INTO(c->next_calcom_key, "cal_secret_next_%u_%012llx", c->credential, (unsigned long long)(dice_for(p->seed, FOR_TENANTS, c->credential).state >> 16));
+    c->service_count = (uint32_t)between(d, 1, PLAN_SERVICES_MAX);
+    for (uint32_t s = 0; s < c->service_count; s++) draw_service(c, n, s, d);
+}
+
+static void draw_tenants(struct plan *p, const struct weather *w)
+{
+    struct prng d = dice_for(p->seed, FOR_TENANTS, 1'000);
+    bool keys_change = w->of[TROUBLE_TENANTS] > 0 && happens(&d, 0.5);
+    draw_workspaces(p, w, &d);
+    p->company_count = (uint32_t)between(&d, 2, PLAN_COMPANIES_MAX);
+    for (uint32_t n = 0; n < p->company_count; n++) draw_company(p, n, &d, keys_change);
+}
+
+/* -- what they do -- */
+
+static void draw_caller(const struct plan *p, struct planned_call *c, struct prng *d)
+{
+    const struct planned_company *company = &p->companies[c->company];
+    c->unknown_number = happens(d, 0.05);
+    if (c->unknown_number) PRINT_INTO(c->to, "+4999%08u", c->number);
+    else PRINT_INTO(c->to, "%s", company->number);
+    if (happens(d, 0.15)) PRINT_INTO(c->from, "%s", happens(d, 0.5) ? "anonymous" : "");
+    else if (happens(d, 0.2)) PRINT_INTO(c->from, "+4915990%02llu", (unsigned long long)prng_below(d, 10)); /* calls more than one company */
+    else PRINT_INTO(c->from, "+49151%u%05u", c->company, c->number);
+}
+
+/* A wall time of the next days, on the grid of the slots as a rule. Few days and hours, so that callers meet. */
+static void draw_appointment(const struct plan *p, struct planned_call *c, struct prng *d)
+{
+    const struct planned_service *s = plan_service_said(p, c);
+    struct time_zone *zone = time_zone_open(slice_from_text(p->companies[c->company].time_zone));
+    ensure(zone);
+    uint64_t day = happens(d, 0.1) ? 0 : happens(d, 0.05) ? between(d, 360, 380) : between(d, 1, 3);
+    uint64_t minute = prng_below(d, 1'440 / s->minutes) * s->minutes;
+    if (happens(d, 0.7)) minute = 600 + prng_below(d, 240 / s->minutes + 1) * s->minutes;
+    if (happens(d, 0.05)) minute += 7;
+    struct wall_time at = instant_to_wall(zone, p->wall_us + (int64_t)day * day_us);
+    at.hour = (uint8_t)(minute / 60 % 24);
+    at.minute = (uint8_t)(minute % 60);
+    at.second = 0;
+    bool german = happens(d, 0.3);
+    if (german) PRINT_INTO(c->date, "%02u.%02u.%04d", at.day, at.month, at.year);
+    else PRINT_INTO(c->date, "%04d-%02u-%02u", at.year, at.month, at.day);
+    PRINT_INTO(c->time, "%02u:%02u", at.hour, at.minute);
+    enum wall_outcome outcome = wall_to_instant(zone, at, &c->starts_at_us);
+    if (outcome != WALL_OK && outcome != WALL_FOLD) c->starts_at_us = 0;
+    time_zone_close(zone);
+}
+
+static void draw_booking(const struct plan *p, struct planned_call *c, struct prng *d)
+{
+    c->wants_booking = happens(d, 0.75);
+    c->service = (uint32_t)prng_below(d, p->companies[c->company].service_count);
+    c->names_service = happens(d, 0.85);
+    if (!c->wants_booking) return;
+    draw_appointment(p, c, d);
+    if (happens(d, 0.03)) PRINT_INTO(c->date, "%s", happens(d, 0.5) ? "31.02.2026" : "demnächst"), c->starts_at_us = 0;
+    if (!happens(d, 0.04)) PRINT_INTO(c->name, "%s Gast %u", p->companies[c->company].key, c->number);
+}
+
+static void draw_telling(struct planned_call *c, struct prng *d)
+{
+    enum { STARTED = 1 << SCRIPT_STARTED, ENDED = 1 << SCRIPT_ENDED, ANALYZED = 1 << SCRIPT_ANALYZED };
+    static const uint8_t partly[] = { STARTED, STARTED | ENDED, STARTED | ENDED, STARTED | ANALYZED, ENDED | ANALYZED, ENDED, ANALYZED };
+    c->tells = happens(d, 0.75) ? STARTED | ENDED | ANALYZED : partly[prng_below(d, sizeof partly)];
+    c->repeats = (uint8_t)(happens(d, 0.3) ? between(d, 1, 3) : 0);
+    c->reorders = happens(d, 0.2);
+    c->body_is_long = happens(d, 0.05);
+    c->bogus = (uint32_t)(happens(d, 0.15) ? between(d, 1, 4) : 0);
+}
+
+static void draw_call(struct plan *p, uint32_t n)
+{
+    struct prng d = dice_for(p->seed, FOR_CALLS, n);
+    struct planned_call *c = &p->calls[n];
+    *c = (struct planned_call){ .number = n, .company = (uint32_t)prng_below(&d, p->company_count) };
+    c->begins_at_us = world_begins_at_us + second_us + prng_below(&d, p->busy_until_us - world_begins_at_us - second_us);
+    c->duration_ms = (uint32_t)(happens(&d, 0.1) ? between(&d, 180'000, 600'000) : between(&d, 2'000, 120'000));
+    PRINT_INTO(c->id, "call_%s_%04u_%08llx", p->companies[c->company].key, n, (unsigned long long)(prng_next(&d) >> 32));
+    draw_caller(p, c, &d);
+    draw_booking(p, c, &d);
+    draw_telling(c, &d);
+}
+
+static void draw_calls(struct plan *p, struct prng *d, uint32_t minutes)
+{
+    uint64_t wanted = minutes * between(d, CALLS_PER_MINUTE_MIN, CALLS_PER_MINUTE_MAX);
+    p->call_count = (uint32_t)(wanted < PLAN_CALLS_MAX ? wanted : PLAN_CALLS_MAX);
+    for (uint32_t n = 0; n < p->call_count; n++) draw_call(p, n);
+}
+
+struct call_script plan_script(const struct plan *p, const struct planned_call *c)
+{
+    struct call_script s = {
+        .call_id = slice_from_text(c->id), .agent_id = slice_of("agent_simulated"), .from_number = slice_from_text(c->from), .to_number = slice_from_text(c->to),
+        .started_at_ms = plan_wall_us(p, c->begins_at_us) / 1'000, .duration_ms = c->duration_ms, .body_bytes = c->body_is_long ? 60 * 1024 : 0,
+        .seed = dice_for(p->seed, FOR_SPEECH, c->number).state,
+    };
+    if (!c->wants_booking) return s;
+    s.date = slice_from_text(c->date);
+    s.time = slice_from_text(c->time);
+    s.name = c->name[0] ? slice_from_text(c->name) : slice_absent;
+    s.service = c->names_service ? slice_from_text(p->companies[c->company].services[c->service].name) : slice_absent;
+    return s;
+}
+
+const struct planned_service *plan_service_said(const struct plan *p, const struct planned_call *c)
+{
+    return &p->companies[c->company].services[c->names_service ? c->service : 0];
+}
+
+/* -- what goes wrong -- */
+
+/* Any fault that a request may meet, by its place in the simulator's table: new ones are drawn as soon as they are there. Those of the port shut a listener, which
+ * only the simulator's own shard may; the network's cuts stand for them. */
+static bool is_drawn(enum sim_fault f) { return f != SIM_FAULT_NO_FAULT && !sim_fault_is_of_the_port(f) && !sim_fault_is_of_webhooks(f); }
+
+static void draw_fault(struct plan *p, uint32_t n, double rate)
+{
+    static const char *const endpoints[] = { "any", "create_booking", "create_booking", "list_bookings", "slots", "cancel_booking" };
+    struct prng d = dice_for(p->seed, FOR_FAULTS, n);
+    struct planned_fault *f = &p->faults[n];
+    uint64_t busy_us = p->calm_at_us - world_begins_at_us;
+    *f = (struct planned_fault){ .number = n, .at_us = world_begins_at_us + prng_below(&d, busy_us / 2) };
+    f->until_us = happens(&d, 0.5) ? p->calm_at_us : f->at_us + between(&d, second_us, busy_us / 2);
+    struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
+    struct json_writer w = json_writer_over(&b);
+    json_begin_object(&w, nullptr);
+    json_add_integer(&w, "seed", (int64_t)(prng_next(&d) >> 12));
+    json_add_real(&w, "rate", rate);
+    json_add_text(&w, "endpoint", slice_from_text(endpoints[prng_below(&d, sizeof endpoints / sizeof *endpoints)]));
+    if (happens(&d, 0.7)) json_add_integer(&w, "delay_ms", (int64_t)between(&d, 1, happens(&d, 0.5) ? 5'000 : 60'000));
+    json_begin_array(&w, "faults");
+    for (uint64_t more = between(&d, 1, 4); more > 0;) {
+        enum sim_fault fault = (enum sim_fault)prng_below(&d, SIM_FAULT_COUNT);
+        if (!is_drawn(fault)) continue;
+        json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
+        more -= 1;
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    ensure(!b.overflowed);
+}
+
+static void draw_faults(struct plan *p, const struct weather *w, struct prng *d)
+{
+    double bad = w->of[TROUBLE_CALCOM];
+    p->fault_count = bad > 0 ? (uint32_t)between(d, 1, 2 + (uint64_t)(bad * 8)) : 0;
+    for (uint32_t n = 0; n < p->fault_count; n++) draw_fault(p, n, bad * 0.6);
+}
+
+/* Which trouble brings it, and how many of it there are at most. */
+static const struct { enum trouble of; uint32_t most; } incident_table[INCIDENT_KIND_COUNT] = {
+    [INCIDENT_KILL_ENGINE] = { TROUBLE_CRASHES, 6 },        [INCIDENT_STOP_ENGINE] = { TROUBLE_CRASHES, 2 },  [INCIDENT_FREEZE_ENGINE] = { TROUBLE_CRASHES, 1 },
+    [INCIDENT_SHARDS_CHANGE] = { TROUBLE_CRASHES, 3 },      [INCIDENT_DATABASE_DOWN] = { TROUBLE_OUTAGES, 2 }, [INCIDENT_DATABASE_SLOW] = { TROUBLE_OUTAGES, 2 },
+    [INCIDENT_CALCOM_UNREACHABLE] = { TROUBLE_OUTAGES, 2 }, [INCIDENT_ENGINE_UNREACHABLE] = { TROUBLE_OUTAGES, 2 },
+    [INCIDENT_DISK_FULL] = { TROUBLE_DISK, 2 },             [INCIDENT_DISK_FAILS] = { TROUBLE_DISK, 1 },      [INCIDENT_CLOCK_JUMPS] = { TROUBLE_CLOCK, 3 },
+    [INCIDENT_TENANTS_CHANGE] = { TROUBLE_TENANTS, 5 },     [INCIDENT_HOST_EDITS] = { TROUBLE_HOSTS, 8 },
+};
+
+static void draw_details(struct planned_incident *i, struct prng *d)
+{
+    switch (i->kind) {
+    case INCIDENT_KILL_ENGINE:        i->extra = happens(d, 0.3) ? 0 : 1 + (int64_t)magnitude(d, 30'000); return;
+    case INCIDENT_FREEZE_ENGINE:      i->for_us = between(d, second_us / 10, 40 * second_us); return;
+    case INCIDENT_DATABASE_DOWN:
+    case INCIDENT_CALCOM_UNREACHABLE:
+    case INCIDENT_ENGINE_UNREACHABLE:
+    case INCIDENT_DISK_FULL:          i->for_us = between(d, second_us / 10, happens(d, 0.3) ? 240 * second_us : 15 * second_us); return;
+    case INCIDENT_DATABASE_SLOW:      i->for_us = between(d, second_us, 60 * second_us); i->extra = (int64_t)magnitude(d, 15'000'000); return;
+    case INCIDENT_CLOCK_JUMPS:        i->extra = ((int64_t)prng_below(d, 2) * 2 - 1) * (int64_t)magnitude(d, happens(d, 0.2) ? 10 * minute_us : 10 * second_us); return;
+    case INCIDENT_HOST_EDITS:         i->extra = (int64_t)prng_below(d, 4); return;
+    case INCIDENT_SHARDS_CHANGE:      i->extra = (int64_t)between(d, 1, PLAN_SHARDS_MAX); return;
+    case INCIDENT_STOP_ENGINE:
+    case INCIDENT_DISK_FAILS:
+    case INCIDENT_TENANTS_CHANGE:
+    case INCIDENT_KIND_COUNT:         return;
+    }
+    ensure(false);
+}
+
+static void add_incident(struct plan *p, enum incident_kind kind)
+{
+    if (p->incident_count == PLAN_INCIDENTS_MAX) return;
+    uint32_t n = p->incident_count++;
+    struct prng d = dice_for(p->seed, FOR_INCIDENTS, n);
+    struct planned_incident *i = &p->incidents[n];
+    *i = (struct planned_incident){ .number = n, .kind = kind };
+    i->at_us = world_begins_at_us + second_us + prng_below(&d, p->calm_at_us - world_begins_at_us - minute_us);
+    draw_details(i, &d);
+    if (i->for_us && i->at_us + i->for_us > p->calm_at_us) i->for_us = p->calm_at_us - i->at_us;
+}
+
+/* Somebody decides about what is pending, whatever the weather. */
+static void draw_incidents(struct plan *p, const struct weather *w, struct prng *d)
+{
+    for (uint64_t k = 0; k < INCIDENT_KIND_COUNT; k++) {
+        double bad = w->of[incident_table[k].of];
+        uint64_t most = bad > 0 ? 1 + (uint64_t)(bad * incident_table[k].most) : 0;
+        for (uint64_t count = prng_below(d, most + 1); count > 0; count--) add_incident(p, (enum incident_kind)k);
+    }
+    uint32_t before = p->incident_count;
+    for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
+    for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = 3;
+}
+
+void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
+{
+    static struct weather weather; /* plan.weather points to its text */
+    struct prng d = dice_for(seed, FOR_WEATHER, 0);
+    weather = draw_weather(&d);
+    *p = (struct plan){ .seed = seed, .weather = weather.text, .wall_us = draw_beginning(&d), .shards = (uint32_t)between(&d, 1, PLAN_SHARDS_MAX) };
+    p->busy_until_us = world_begins_at_us + minutes * minute_us;
+    p->calm_at_us = p->busy_until_us + storm_after_calls_us;
+    p->ends_at_us = p->calm_at_us + settling_us;
+    draw_network(p, &weather, &d);
+    draw_disk(p, &weather, &d);
+    draw_database(p, &weather, &d);
+    draw_calcom(p, &weather, &d);
+    draw_tenants(p, &weather);
+    draw_calls(p, &d, minutes);
+    draw_faults(p, &weather, &d);
+    draw_incidents(p, &weather, &d);
+}
+
+/* -- for people -- */
+
+#define INCIDENT_NAME(name) #name,
+const char *incident_name(enum incident_kind k)
+{
+    static const char *const names[] = { INCIDENTS(INCIDENT_NAME) };
+    ensure(k < INCIDENT_KIND_COUNT);
+    return names[k];
+}
+
+static double seconds(uint64_t at_us) { return (double)(at_us - world_begins_at_us) / 1e6; }
+static const char *left_out(bool is_left_out) { return is_left_out ? "  (left out)" : ""; }
+
+static void print_call(const struct planned_call *c)
+{
+    printf("  c%-3u %8.3f s  %s %u s%s%s%s%s tells %u, repeats %u, bogus %u", c->number, seconds(c->begins_at_us), c->id, c->duration_ms / 1'000,
+           c->unknown_number ? ", unknown number" : "", c->from[0] == '+' ? "" : ", withheld", c->reorders ? ", reordered" : "", c->body_is_long ? ", long" : "", c->tells,
+           c->repeats, c->bogus);
+    if (c->wants_booking) printf(", books %u at %s %s", c->service, c->date, c->time);
+    printf("%s\n", left_out(c->is_left_out));
+}
+
+void plan_print(const struct plan *p)
+{
+    char memory[40] = { 0 };
+    struct buffer begins = buffer_over(memory, sizeof memory - 1);
+    instant_print(&begins, p->wall_us);
+    printf("seed %llu: from %s, %u shards, %s\n", (unsigned long long)p->seed, memory, p->shards, p->weather);
+    printf("  busy for %.0f s, calm at %.0f s, ends at %.0f s\n", seconds(p->busy_until_us), seconds(p->calm_at_us), seconds(p->ends_at_us));
+    for (uint32_t n = 0; n < p->company_count; n++)
+        printf("  company %lld %s: workspace %lld, credential %u, %u services, %s\n", (long long)p->companies[n].id, p->companies[n].key,
+               (long long)p->workspaces[p->companies[n].workspace].id, p->companies[n].credential, p->companies[n].service_count, p->companies[n].time_zone);
+    for (uint32_t n = 0; n < p->fault_count; n++)
+        printf("  f%-3u %8.3f s  until %.3f s %s%s\n", n, seconds(p->faults[n].at_us), seconds(p->faults[n].until_us), p->faults[n].rule, left_out(p->faults[n].is_left_out));
+    for (uint32_t n = 0; n < p->incident_count; n++)
+        printf("  i%-3u %8.3f s  %s for %.3f s, %lld%s\n", n, seconds(p->incidents[n].at_us), incident_name(p->incidents[n].kind), (double)p->incidents[n].for_us / 1e6,
+               (long long)p->incidents[n].extra, left_out(p->incidents[n].is_left_out));
+    for (uint32_t n = 0; n < p->call_count; n++) print_call(&p->calls[n]);
+}
+
+bool plan_leave_out(struct plan *p, const char *entry)
+{
+    char *end;
+    unsigned long n = entry[0] ? strtoul(entry + 1, &end, 10) : 0;
+    if (!entry[0] || end == entry + 1 || *end) return false;
+    bool *out = entry[0] == 'c' && n < p->call_count ? &p->calls[n].is_left_out
+              : entry[0] == 'f' && n < p->fault_count ? &p->faults[n].is_left_out
+              : entry[0] == 'i' && n < p->incident_count ? &p->incidents[n].is_left_out : nullptr;
+    if (!out) return false;
+    *out = true;
+    return true;
+}
