@@ -227,8 +227,8 @@ static void take_setup_result(struct connection *c, const PGresult *result)
         c->setup_seen += 1;
         break;
     case PGRES_PIPELINE_SYNC:
-        ensure(c->setup_seen == c->setup_expected);
-        become_ready(c);
+        if (c->setup_seen == c->setup_expected) become_ready(c);
+        else lose(c, "answers and questions do not match");
         break;
     default: /* of libpq's many, only these two go on */
         lose(c, PQresultErrorMessage(result));
