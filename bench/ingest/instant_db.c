@@ -100,7 +100,6 @@ void db_submit(struct db_pool *p, struct db_unit *u, db_unit_done *done)
     shard_make_ready(p->shard, &p->answer);
 }
 
-bool db_pool_is_up(const struct db_pool *p) { return p != nullptr; }
 void db_pool_when_up(struct db_pool *p, struct db_waiter *w) { (void)p, (void)w; }
 void db_pool_forget(struct db_pool *p, struct db_waiter *w) { (void)p, (void)w; }
 void db_pool_listen(struct db_pool *p, const char *channel, void (*heard)(void *context, struct slice payload), void *context) { (void)p, (void)channel, (void)heard, (void)context; }

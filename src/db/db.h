@@ -30,7 +30,7 @@ enum db_outcome : uint8_t {
 
 enum { DB_UNIT_CALLS_MAX = 6, DB_PARAMETERS_MAX = 32 };
 
-struct db_parameter { enum : uint8_t { DB_NULL, DB_INTEGER, DB_BOOLEAN, DB_TEXT } kind; int64_t integer; struct slice text; };
+struct db_parameter { enum : uint8_t { DB_NULL, DB_INTEGER, DB_TEXT } kind; int64_t integer; struct slice text; };
 struct db_call { enum db_statement statement; uint8_t parameter_count; struct db_parameter parameters[DB_PARAMETERS_MAX]; };
 
 struct db_unit;
@@ -56,7 +56,6 @@ void db_unit_begin(struct db_unit *u, struct db_tenant tenant); /* forgets earli
  * cannot hold, are stored as U+FFFD. */
 void db_unit_call(struct db_unit *u, enum db_statement statement);
 void db_add_integer(struct db_unit *u, int64_t value);
-void db_add_boolean(struct db_unit *u, bool value);
 void db_add_text(struct db_unit *u, struct slice text);
 void db_add_null(struct db_unit *u);
 
@@ -75,7 +74,6 @@ void db_unit_release(struct db_unit *u); /* frees the rows; nothing to release i
 struct db_config { const char *url; uint32_t connections, pipeline_depth, queue_max, unit_timeout_ms; struct worker *worker; };
 /* In the shard's start; connects in the background. Never fails: an unreachable database is an outage like any other. */
 [[nodiscard]] struct db_pool *db_pool_open(struct shard *s, const struct db_config *c);
-[[nodiscard]] bool db_pool_is_up(const struct db_pool *p); /* at least one connection is ready */
 /* Calls back, once, in the turn in which the pool is up (the next one if it is). For whoever was told DB_UNAVAILABLE. Embedded in its owner. */
 struct db_waiter { struct list_node node; void (*up)(struct db_waiter *w); };
 void db_pool_when_up(struct db_pool *p, struct db_waiter *w);

@@ -140,8 +140,6 @@ void pool_connection_is_down(struct connection *c)
     for (struct list_node *n; (n = list_pop_front(&p->queue));) refuse(p, container_of(n, struct db_unit, node), DB_UNAVAILABLE);
 }
 
-bool db_pool_is_up(const struct db_pool *p) { return p->up_count > 0; }
-
 void db_pool_when_up(struct db_pool *p, struct db_waiter *w)
 {
     ensure_on(p->shard);

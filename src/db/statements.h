@@ -1,7 +1,7 @@
 #pragma once
 /* db/statements.h: the named statements, what each takes, does and answers. Their SQL is in statements.c, and nowhere else.
  *
- * i integer (also ids, and instants as µs UTC), b boolean, t text (also JSON); small letters after "→" are the columns of the rows.
+ * i integer (also ids, and instants as µs UTC), b boolean (of columns alone), t text (also JSON); small letters after "→" are the columns of the rows.
  * Every statement is idempotent: asked twice with the same parameters it leaves the same rows and gives the same answer.
  */
 #include <stdint.h>

@@ -35,7 +35,6 @@ static void add(struct db_unit *u, struct db_parameter parameter)
 }
 
 void db_add_integer(struct db_unit *u, int64_t value) { add(u, (struct db_parameter){ .kind = DB_INTEGER, .integer = value }); }
-void db_add_boolean(struct db_unit *u, bool value) { add(u, (struct db_parameter){ .kind = DB_BOOLEAN, .integer = value }); }
 void db_add_null(struct db_unit *u) { add(u, (struct db_parameter){ .kind = DB_NULL }); }
 void db_add_text(struct db_unit *u, struct slice text)
 {
@@ -47,10 +46,9 @@ static bool fits(const struct db_parameter *parameter, char letter)
     switch (parameter->kind) {
     case DB_NULL:    return true;
     case DB_INTEGER: return letter == 'i';
-    case DB_BOOLEAN: return letter == 'b';
     case DB_TEXT:    return letter == 't' || letter == 'j' || letter == 'x';
     }
-    return false;
+    ensure(false);
 }
 
 void unit_check(const struct db_unit *u)
@@ -70,13 +68,11 @@ static Oid oid_of(char letter)
 {
     switch (letter) {
     case 'i': return oid_integer;
-    case 'b': return oid_boolean;
     case 't':
     case 'j': return oid_text;
     case 'x': return oid_bytes;
     }
-    ensure(!"a letter of a definition in statements.c is none of i, b, t, j, x");
-    return 0;
+    ensure(!"a parameter's letter in statements.c is none of i, t, j, x");
 }
 
 bool unit_prepare_all(PGconn *pg, uint32_t *result_count)
@@ -100,7 +96,6 @@ struct encoded {
     const char *values[DB_PARAMETERS_MAX];
     int         lengths[DB_PARAMETERS_MAX], formats[DB_PARAMETERS_MAX];
     uint64_t    integers[DB_PARAMETERS_MAX]; /* big endian */
-    char        booleans[DB_PARAMETERS_MAX];
     void       *repaired[DB_PARAMETERS_MAX]; /* ours to free; nullptr as a rule */
 };
 
@@ -153,11 +148,6 @@ static void encode(struct encoded *e, uint32_t at, const struct db_parameter *pa
         e->integers[at] = htobe64((uint64_t)parameter->integer);
         e->values[at] = (const char *)&e->integers[at];
         e->lengths[at] = sizeof e->integers[at];
-        break;
-    case DB_BOOLEAN:
-        e->booleans[at] = parameter->integer != 0;
-        e->values[at] = &e->booleans[at];
-        e->lengths[at] = 1;
         break;
     case DB_TEXT:
         encode_text(e, at, parameter->text, letter);
