@@ -159,9 +159,11 @@ constexpr uint32_t sim_hosts_max = 16;             /* of one event type */
 constexpr uint32_t sim_hours_max = 32, sim_overrides_max = 64, sim_busy_max = 256; /* of one user */
 constexpr uint32_t sim_bookings_max = 64 * 1024;   /* an hour of 18 creates a second. Past it: 503 */
 constexpr uint32_t sim_booking_text_bytes_max = 256 * 1024; /* of one: 50 keys of metadata are 28 KiB. Past it: 503 */
+constexpr uint32_t sim_occurrences_max = 52;       /* of one recurring booking */
 constexpr uint32_t sim_reservations_max = 4096;    /* live at once. Past it: 503 */
 constexpr uint32_t sim_subscriptions_max = 64;
 constexpr uint32_t sim_deliveries_max = 512;       /* webhooks under way. Past it: lost, as at Cal.com, and counted */
+constexpr uint32_t sim_errands_max = 1024;         /* what hosts will do out of band in a moment. Past it: they do not */
 constexpr uint32_t sim_exchanges_max = 4096;       /* requests without an answer yet; faults hold answers back. Past it: 503 */
 constexpr uint32_t sim_control_connections_max = 256; /* tests and people */
 constexpr uint32_t sim_fault_rules_max = 64;

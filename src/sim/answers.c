@@ -1,6 +1,7 @@
 #include "sim/answers.h"
 #include <stdio.h>
 #include "base/ensure.h"
+#include "sim/query.h"
 #include "sim/world_file.h"
 
 void answer_begin(struct json_writer *w, struct buffer *out)
@@ -116,6 +117,14 @@ static void print_plain(struct buffer *out, const struct sim_refusal *r)
     json_end_object(&w);
 }
 
+static void print_oauth(struct buffer *out, const struct sim_refusal *r)
+{
+    struct json_writer w = json_writer_over(out);
+    json_begin_object(&w, nullptr);
+    json_add_text(&w, "error", slice_from_text(r->message));
+    json_end_object(&w);
+}
+
 void answer_refusal(struct buffer *out, const struct sim_refusal *r, struct slice path, struct slice echo, int64_t now_us)
 {
     switch (r->shape) {
@@ -124,6 +133,7 @@ void answer_refusal(struct buffer *out, const struct sim_refusal *r, struct slic
     case SIM_SHAPE_VALIDATION:     print_validation(out, r, path, echo, now_us); return;
     case SIM_SHAPE_CODED:          print_coded(out, r, path, now_us); return;
     case SIM_SHAPE_PLAIN:          print_plain(out, r); return;
+    case SIM_SHAPE_OAUTH:          print_oauth(out, r); return;
     case SIM_SHAPE_HTML:
         buffer_print(out, "<html><head><title>%d %s</title></head><body><center><h1>%d %s</h1></center></body></html>\n", r->status, words_of(r->status).reason, r->status,
                      words_of(r->status).reason);
@@ -183,6 +193,14 @@ static void add_title(struct json_writer *w, const struct sim_booking *b)
     json_add_text(w, "title", slice_from_text(title));
 }
 
+static void add_chain(struct json_writer *w, const struct sim_booking *b)
+{
+    json_add_text(w, "reschedulingReason", b->rescheduling_reason);
+    json_add_text(w, "rescheduledByEmail", b->rescheduled_by);
+    json_add_text(w, "rescheduledFromUid", b->rescheduled_from ? slice_from_text(b->rescheduled_from->uid) : slice_absent);
+    json_add_text(w, "rescheduledToUid", b->rescheduled_to ? slice_from_text(b->rescheduled_to->uid) : slice_absent);
+}
+
 void answer_booking(struct json_writer *w, const char *key, const struct sim_booking *b)
 {
     char ics_uid[48];
@@ -196,7 +214,7 @@ void answer_booking(struct json_writer *w, const char *key, const struct sim_boo
     add_people(w, b);
     add_instant(w, "start", b->starts_at_us);
     add_instant(w, "end", b->ends_at_us);
-    json_add_integer(w, "duration", b->type->length_minutes);
+    json_add_integer(w, "duration", (b->ends_at_us - b->starts_at_us) / 60'000'000);
     json_begin_object(w, "eventType");
     json_add_integer(w, "id", b->type->id);
     json_add_text(w, "slug", b->type->slug);
@@ -211,7 +229,8 @@ void answer_booking(struct json_writer *w, const char *key, const struct sim_boo
     json_add_raw(w, "metadata", b->metadata);
     json_add_null(w, "rating");
     json_add_text(w, "icsUid", slice_from_text(ics_uid));
-    json_add_null(w, "rescheduledToUid");
+    add_chain(w, b);
+    if (b->recurring_uid[0]) json_add_text(w, "recurringBookingUid", slice_from_text(b->recurring_uid));
     json_end_object(w);
 }
 
@@ -225,9 +244,23 @@ static void add_team(struct json_writer *w, const struct sim_event_type *t)
         json_begin_object(w, nullptr);
         json_add_integer(w, "userId", t->hosts[i]->id);
         json_add_text(w, "name", t->hosts[i]->name);
+        json_add_boolean(w, "mandatory", i < t->mandatory_hosts);
         json_end_object(w);
     }
     json_end_array(w);
+}
+
+static void add_recurrence(struct json_writer *w, const struct sim_event_type *t)
+{
+    if (t->recurrence_count) {
+        json_begin_object(w, "recurrence");
+        json_add_integer(w, "interval", t->recurrence_interval_days % 7 ? t->recurrence_interval_days : t->recurrence_interval_days / 7);
+        json_add_integer(w, "occurrences", t->recurrence_count);
+        json_add_text(w, "frequency", t->recurrence_interval_days % 7 ? slice_of("daily") : slice_of("weekly"));
+        json_end_object(w);
+    } else {
+        json_add_null(w, "recurrence");
+    }
 }
 
 void answer_event_type(struct json_writer *w, const char *key, const struct sim_event_type *t)
@@ -254,7 +287,7 @@ void answer_event_type(struct json_writer *w, const char *key, const struct sim_
     json_end_object(w);
     json_add_boolean(w, "bookingRequiresAuthentication", t->requires_authentication);
     json_add_boolean(w, "hidden", false);
-    json_add_null(w, "recurrence");
+    add_recurrence(w, t);
     json_add_null(w, "seats");
     add_team(w, t);
     json_end_object(w);
@@ -300,7 +333,7 @@ void answer_subscription(struct json_writer *w, const char *key, const struct si
     json_add_text(w, "subscriberUrl", s->url);
     json_add_boolean(w, "active", s->active);
     json_begin_array(w, "triggers");
-    for (uint8_t t = SIM_BOOKING_CREATED; t <= SIM_BOOKING_REJECTED; t = (uint8_t)(t << 1))
+    for (uint8_t t = SIM_BOOKING_CREATED; t <= SIM_TRIGGER_LAST; t = (uint8_t)(t << 1))
         if (s->triggers & t) json_add_text(w, nullptr, slice_from_text(sim_trigger_name((enum sim_trigger)t)));
     json_end_array(w);
     json_add_null(w, "payloadTemplate");
@@ -421,6 +454,14 @@ static void add_webhook_person(struct json_writer *w, const char *key, const str
     json_end_object(w);
 }
 
+static void add_webhook_origin(struct json_writer *w, const struct sim_booking *old)
+{
+    json_add_text(w, "rescheduleUid", slice_from_text(old->uid));
+    json_add_integer(w, "rescheduleId", old->id);
+    add_webhook_time(w, "rescheduleStartTime", old->starts_at_us, true);
+    add_webhook_time(w, "rescheduleEndTime", old->ends_at_us, true);
+}
+
 static void add_webhook_payload(struct json_writer *w, enum sim_trigger trigger, const struct sim_booking *b)
 {
     bool cancelled = trigger == SIM_BOOKING_CANCELLED;
@@ -439,8 +480,20 @@ static void add_webhook_payload(struct json_writer *w, enum sim_trigger trigger,
     json_add_text(w, "location", slice_of("integrations:daily"));
     if (cancelled) json_add_text(w, "cancellationReason", b->cancellation_reason);
     else json_add_raw(w, "metadata", b->metadata);
+    if (trigger == SIM_BOOKING_RESCHEDULED && b->rescheduled_from) add_webhook_origin(w, b->rescheduled_from);
     json_add_integer(w, "length", b->type->length_minutes);
     json_add_boolean(w, "requiresConfirmation", b->type->requires_confirmation);
+}
+
+void answer_webhook_form(struct buffer *out, enum sim_trigger trigger, const struct sim_booking *b)
+{
+    buffer_print(out, "triggerEvent=%s&uid=%s&bookingId=%lld&title=", sim_trigger_name(trigger), b->uid, (long long)b->id);
+    query_print(out, b->type->title);
+    buffer_add(out, slice_of("&startTime="));
+    char memory[40];
+    struct buffer start = buffer_over(memory, sizeof memory);
+    instant_print(&start, b->starts_at_us);
+    query_print(out, buffer_slice(&start));
 }
 
 void answer_webhook(struct buffer *out, enum sim_trigger trigger, const struct sim_booking *b, int64_t now_us)

@@ -27,4 +27,7 @@ void answer_slots(struct json_writer *w, const char *key, const int64_t *starts_
 /* A booking as webhooks tell it (calcom.md 7.2): upper-case status, instants without milliseconds. */
 void answer_webhook(struct buffer *out, enum sim_trigger trigger, const struct sim_booking *b, int64_t now_us);
 
+/* The same under a template of the subscriber's that is not JSON: as a form. */
+void answer_webhook_form(struct buffer *out, enum sim_trigger trigger, const struct sim_booking *b);
+
 void add_instant(struct json_writer *w, const char *key, int64_t at_us); /* with milliseconds and Z */

@@ -2,16 +2,19 @@
  *
  *   arrived → is_let_in (credential, rate limit, version) → faults_meet → check ─┊─ commit ─┊─ reply
  *
- * Each ┊ is a wait of the behaviour that the request met (faults.h). An exchange is what waits; it keeps the HTTP request, whose slices live
+ * Each ┊ is a wait of the behaviour that the request met (faults.h); the last may be for subscribers (F23). An exchange is what waits; it keeps the HTTP request, whose slices live
  * until it is answered, also when the peer has long gone: so a commit can come after the client's patience (F11). Every exchange is answered
  * or broken in the end.
  */
 #include <stdio.h>
 #include "base/ensure.h"
 #include "limits.h"
+#include "net/http_response.h"
 #include "sim/answers.h"
+#include "sim/host.h"
 #include "sim/routes.h"
 #include "sim/simulator.h"
+#include "sim/tokens.h"
 
 /* "Never" must end some time: after this the connection is broken. Longer than any client waits. */
 constexpr uint32_t silence_ms = 600'000;
@@ -32,10 +35,12 @@ struct sim_exchange {
     void                (*next)(struct sim_exchange *x);
     struct sim_create     create;
     struct sim_plan       plan;
+    uint32_t              replica_lag_ms;
+    uint32_t              webhooks_running; /* of those that it caused */
     uint16_t              status;       /* of the answer, once there is one */
     const char           *content_type;
     char                 *answer;       /* heap memory: head and body of a raw one, else the body */
-    size_t                answer_bytes, answer_sent;
+    size_t                answer_bytes, answer_capacity, answer_sent;
 };
 
 static void check(struct sim_exchange *x);
@@ -66,7 +71,7 @@ static void end_exchange(struct sim_exchange *x)
     if (e) e->answered_at_us = s->shard->wall_us;
     timer_stop(&s->shard->timers, &x->timer);
     json_release(x->document, &s->world.heap);
-    heap_release(&s->world.heap, x->answer, x->answer_bytes);
+    heap_release(&s->world.heap, x->answer, x->answer_capacity);
     list_remove(&s->exchanges_open, &x->node);
     x->magic = 0;
     pool_release(&s->exchanges, x);
@@ -74,24 +79,57 @@ static void end_exchange(struct sim_exchange *x)
 
 /* -- the answer, as text -- */
 
+static int64_t clock_skew_us(const struct sim_exchange *x) { return (x->simulator->world.settings.clock_skew_ms + x->behaviour.clock_skew_ms) * INT64_C(1000); }
+
+static int64_t server_time_us(const struct sim_exchange *x) { return x->simulator->shard->wall_us + clock_skew_us(x); }
+
 static struct sim_answer begin_answer(struct sim_exchange *x)
 {
-    x->request.now_us = x->simulator->shard->wall_us;
+    x->request.now_us = server_time_us(x);
+    x->request.visible_until_us = x->simulator->shard->wall_us - x->replica_lag_ms * INT64_C(1000);
     return (struct sim_answer){ .status = 500, .content_type = "application/json; charset=utf-8", .body = buffer_over(x->simulator->scratch, sim_answer_bytes_max) };
+}
+
+/* Memory for another form of the answer, with room for its head. false: there is none. */
+static bool begin_form(struct sim_exchange *x, size_t body_bytes, struct buffer *form)
+{
+    size_t capacity = body_bytes + 1024;
+    char *memory = heap_acquire(&x->simulator->world.heap, capacity);
+    *form = buffer_over(memory, memory ? capacity : 0);
+    return memory != nullptr;
+}
+
+static void keep_form(struct sim_exchange *x, const struct buffer *form)
+{
+    ensure(!form->overflowed);
+    heap_release(&x->simulator->world.heap, x->answer, x->answer_capacity);
+    x->answer = form->start;
+    x->answer_capacity = form->capacity;
+    x->answer_bytes = form->length;
+    x->answer_sent = 0;
 }
 
 /* Keeps what was written until its time to leave. */
 static void keep_answer(struct sim_exchange *x, const struct sim_answer *a)
 {
-    struct heap *heap = &x->simulator->world.heap;
-    heap_release(heap, x->answer, x->answer_bytes);
-    x->answer_sent = 0;
-    x->answer_bytes = a->body.overflowed ? 0 : a->body.length;
-    x->answer = heap_acquire(heap, x->answer_bytes);
-    x->status = x->answer && !a->body.overflowed ? a->status : 503;
+    struct buffer form;
+    x->status = 503;
     x->content_type = a->content_type;
-    if (!x->answer) x->answer_bytes = 0;
-    else if (x->answer_bytes) memcpy(x->answer, a->body.start, x->answer_bytes);
+    x->answer_bytes = 0;
+    if (a->body.overflowed || !begin_form(x, a->body.length, &form)) return;
+    buffer_add(&form, buffer_slice(&a->body));
+    keep_form(x, &form);
+    x->status = a->status;
+}
+
+/* F25: the same, bent. Without memory it stays true. */
+static void garble(struct sim_exchange *x)
+{
+    struct buffer form;
+    enum sim_garble how = x->behaviour.garble;
+    if (how == SIM_GARBLE_NOTHING || !begin_form(x, garble_bytes_max(how, x->answer_bytes), &form)) return;
+    garble_print(&form, how, slice_from(x->answer, x->answer_bytes));
+    keep_form(x, &form);
 }
 
 static void keep_refusal(struct sim_exchange *x, const struct sim_refusal *refusal)
@@ -119,6 +157,7 @@ static void keep_fault_status(struct sim_exchange *x)
     case 400:
         if (x->behaviour.fault == SIM_FAULT_CONFLICT_OF_OUR_OWN)
             return keep_no(x, 400, SIM_SHAPE_EXCEPTION, "User either already has booking at this time or is not available");
+        if (x->behaviour.fault == SIM_FAULT_TOKEN_USED) return keep_no(x, 400, SIM_SHAPE_OAUTH, "invalid_grant");
         return keep_no(x, 400, SIM_SHAPE_EXCEPTION, "Missing payment credentials");
     case 401: return keep_no(x, 401, SIM_SHAPE_EXCEPTION, "ApiAuthStrategy - api key - Your api key is not valid.");
     case 409: return keep_no(x, 409, SIM_SHAPE_PLAIN, "booking_conflict_error");
@@ -167,7 +206,9 @@ static bool identify(struct sim_exchange *x, const struct http_request *r)
 {
     struct slice header = http_request_header(r, slice_of("authorization"), nullptr), bearer = slice_of("Bearer ");
     if (slice_is_absent(header)) return true;
-    if (slice_starts_with(header, bearer)) x->request.account = world_find_account(&x->simulator->world, slice_skip(header, bearer.length));
+    if (!slice_starts_with(header, bearer)) return false;
+    x->request.account = world_find_account(&x->simulator->world, slice_skip(header, bearer.length));
+    if (!x->request.account) x->request.account = tokens_find_account(&x->simulator->world, slice_skip(header, bearer.length), simulator_time_us(x->simulator));
     return x->request.account != nullptr;
 }
 
@@ -181,7 +222,8 @@ static bool is_let_in(struct sim_exchange *x, const struct http_request *r, cons
     if (route->needs_account && !x->request.account)
         return keep_no(x, 401, SIM_SHAPE_EXCEPTION, "ApiAuthStrategy - no authentication provided. Provide API key as bearer token."), false;
     if (!version_fits(route->resource, version_of(http_request_header(r, slice_of("cal-api-version"), nullptr)))) return keep_old_version(x, route->resource), false;
-    if (!slice_is_empty(x->request.body) && !x->request.json) return keep_no(x, 400, SIM_SHAPE_EXCEPTION, "Unexpected token in JSON"), false;
+    bool takes_forms = route->endpoint == SIM_OAUTH_TOKEN;
+    if (!slice_is_empty(x->request.body) && !x->request.json && !takes_forms) return keep_no(x, 400, SIM_SHAPE_EXCEPTION, "Unexpected token in JSON"), false;
     return true;
 }
 
@@ -199,7 +241,7 @@ static void decide_create(struct sim_exchange *x)
 {
     struct simulator *s = x->simulator;
     struct sim_refusal refusal;
-    x->request.now_us = s->shard->wall_us;
+    x->request.now_us = server_time_us(x);
     if (!create_request_read(&s->world, x->request.json, &x->create, &refusal)) {
         keep_refusal(x, &refusal);
         return go_on(x, x->behaviour.before_reply_ms, reply);
@@ -225,6 +267,7 @@ static void check(struct sim_exchange *x)
         return go_on(x, x->behaviour.before_reply_ms, reply);
     }
     if (x->request.endpoint == SIM_CREATE_BOOKING) return decide_create(x);
+    if (x->behaviour.tells_before_commit) endpoint_announce(x->simulator, &x->request);
     go_on(x, x->behaviour.before_commit_ms, commit);
 }
 
@@ -232,35 +275,68 @@ static void check(struct sim_exchange *x)
 static void make_foreign(struct sim_booking *b)
 {
     b->created_at_us -= INT64_C(24) * 3600 * 1'000'000;
-    b->updated_at_us = b->created_at_us;
+    b->updated_at_us = b->committed_at_us = b->created_at_us;
     b->metadata = slice_of("{\"engineRef\":\"foreign\"}");
     b->engine_reference = slice_of("foreign");
 }
 
-/* What faults do to a booking that has just been made. */
-static void bend_booking(struct sim_exchange *x, struct sim_booking *b)
+/* One row, or those of a series; the true clock and the fault get their say. */
+static struct sim_series commit_rows(struct sim_exchange *x, struct sim_refusal *refusal)
 {
-    if (x->behaviour.fault == SIM_FAULT_STALE_FOREIGN) make_foreign(b);
-    if (x->behaviour.fault == SIM_FAULT_NO_REFERENCES) b->has_references = false;
-}
-
-static void vanish(struct sim_exchange *x, struct sim_booking *b)
-{
-    booking_cancel_by_host(&x->simulator->world, b, slice_of("changed my mind"), x->request.now_us);
-    webhooks_send(x->simulator, SIM_BOOKING_CANCELLED, b);
+    struct sim_world *w = &x->simulator->world;
+    uint32_t wanted = x->behaviour.commits_half ? (x->create.occurrences + 1) / 2 : x->create.occurrences;
+    struct sim_series made = { 0 };
+    if (x->create.type->recurrence_count) {
+        made = booking_commit_series(w, &x->create, &x->plan, wanted, x->request.now_us, refusal);
+    } else {
+        made.first = booking_commit(w, &x->create, &x->plan, x->request.now_us, refusal);
+        made.count = made.first != nullptr;
+    }
+    for (uint32_t i = 0; i < made.count; i++) {
+        made.first[i].committed_at_us = x->simulator->shard->wall_us;
+        if (x->behaviour.fault == SIM_FAULT_STALE_FOREIGN) make_foreign(&made.first[i]);
+        if (x->behaviour.fault == SIM_FAULT_NO_REFERENCES) made.first[i].has_references = false;
+    }
+    return made;
 }
 
 static void commit_create(struct sim_exchange *x, struct sim_answer *a)
 {
     struct simulator *s = x->simulator;
     struct sim_refusal refusal;
-    struct sim_booking *b = booking_commit(&s->world, &x->create, &x->plan, x->request.now_us, &refusal);
-    if (!b) return endpoint_refuse(&x->request, a, &refusal);
-    bend_booking(x, b);
-    note(x, slice_absent, b->uid);
-    webhooks_send(s, b->status == SIM_PENDING ? SIM_BOOKING_REQUESTED : SIM_BOOKING_CREATED, b); /* before the reply: as there */
-    endpoint_say_booking(a, 201, b);
-    if (x->behaviour.fault == SIM_FAULT_VANISHES) vanish(x, b);
+    struct sim_series made = commit_rows(x, &refusal);
+    bool complete = made.count == x->create.occurrences || x->behaviour.commits_half;
+    for (uint32_t i = 0; i < made.count; i++) /* before the reply: as there */
+        webhooks_send(s, made.first[i].status == SIM_PENDING ? SIM_BOOKING_REQUESTED : SIM_BOOKING_CREATED, &made.first[i], &x->request.cause);
+    if (made.count > 0) note(x, slice_absent, made.first->uid);
+    if (!complete) endpoint_refuse(&x->request, a, &refusal);
+    else if (x->create.type->recurrence_count) endpoint_say_series(a, 201, made.first, made.count);
+    else endpoint_say_booking(a, 201, made.first);
+    for (uint32_t i = 0; i < made.count; i++) host_act_later(s, &made.first[i], x->behaviour.host_act, x->behaviour.delay_ms);
+}
+
+/* The wait before the reply ends early when it is for subscribers and there are none, or they have answered. */
+static void reply_in_time(struct sim_exchange *x)
+{
+    bool waits_for_nobody = x->behaviour.replies_after_subscribers && x->webhooks_running == 0;
+    go_on(x, waits_for_nobody ? 0 : x->behaviour.before_reply_ms, reply);
+}
+
+void calcom_api_webhook_began(struct simulator *s, struct handle exchange)
+{
+    struct sim_exchange *x = pool_find(&s->exchanges, exchange);
+    if (x) x->webhooks_running += 1;
+}
+
+void calcom_api_webhook_ended(struct simulator *s, struct handle exchange)
+{
+    struct sim_exchange *x = pool_find(&s->exchanges, exchange);
+    if (!x) return;
+    ensure(x->webhooks_running > 0);
+    x->webhooks_running -= 1;
+    if (!x->behaviour.replies_after_subscribers || x->webhooks_running > 0 || !timer_is_running(&x->timer)) return;
+    timer_stop(&s->shard->timers, &x->timer);
+    x->next(x);
 }
 
 static void commit(struct sim_exchange *x)
@@ -270,12 +346,12 @@ static void commit(struct sim_exchange *x)
     else endpoint_answer(x->simulator, &x->request, &a);
     keep_answer(x, &a);
     if (x->behaviour.status && x->status / 100 == 2) keep_fault_status(x);
-    go_on(x, x->behaviour.before_reply_ms, reply);
+    reply_in_time(x);
 }
 
 /* -- the answer, as bytes -- */
 
-enum { REPLY_HEADERS_MAX = 6 };
+enum { REPLY_HEADERS_MAX = 7 };
 struct reply_head { struct http_header headers[REPLY_HEADERS_MAX]; uint32_t count; char memory[256]; struct buffer text; };
 
 [[gnu::format(printf, 3, 4)]] static void add_header(struct reply_head *h, struct slice name, const char *format, ...)
@@ -318,31 +394,24 @@ static void make_head(struct reply_head *h, const struct sim_exchange *x)
     }
     if (x->status == 429) add_retry_after(h, x);
     if (x->status >= 400) add_header(h, slice_of("X-Request-Id"), "unknown-request-id");
+    if (clock_skew_us(x) != 0) add_header(h, slice_of("Date"), "%s", http_date_at(&(struct http_date){ 0 }, server_time_us(x)).start);
 }
 
-/* Head and body in one piece of memory, for those who send it by pieces. declared: the Content-Length. */
-static bool make_raw(struct sim_exchange *x, size_t declared_bytes)
+/* The answer becomes head and body in one piece, for those who send it by pieces, or with what the server would not send: another Date, 5 MB.
+ * declared: the Content-Length; kept: so much of the body is there. */
+static bool make_raw(struct sim_exchange *x, size_t declared_bytes, size_t kept_bytes)
 {
     struct reply_head h;
+    struct buffer raw;
+    if (!begin_form(x, kept_bytes, &raw)) return false;
     make_head(&h, x);
-    struct buffer raw = buffer_over(x->simulator->scratch, sim_answer_bytes_max);
     buffer_print(&raw, "HTTP/1.1 %d Whatever\r\nConnection: close\r\nContent-Length: %zu\r\n", x->status, declared_bytes);
     for (uint32_t i = 0; i < h.count; i++)
         buffer_print(&raw, SLICE_FORMAT ": " SLICE_FORMAT "\r\n", slice_print(h.headers[i].name), slice_print(h.headers[i].value));
     buffer_add(&raw, slice_of("\r\n"));
-    buffer_add(&raw, slice_from(x->answer, x->answer_bytes));
-    struct sim_answer a = { .status = x->status, .content_type = x->content_type, .body = raw };
-    keep_answer(x, &a);
-    return !raw.overflowed;
-}
-
-static void reply_whole(struct sim_exchange *x, size_t body_bytes, bool close)
-{
-    struct reply_head h;
-    make_head(&h, x);
-    http_respond(x->simulator->calcom, x->http,
-                 &(struct http_response){ .status = x->status, .headers = h.headers, .header_count = h.count, .body = slice_from(x->answer, body_bytes), .close = close });
-    end_exchange(x);
+    buffer_add(&raw, slice_from(x->answer, kept_bytes));
+    keep_form(x, &raw);
+    return true;
 }
 
 static void reply_broken(struct sim_exchange *x, size_t bytes, enum http_ending ending)
@@ -351,12 +420,23 @@ static void reply_broken(struct sim_exchange *x, size_t bytes, enum http_ending 
     end_exchange(x);
 }
 
-static void reply_half(struct sim_exchange *x, enum http_ending ending)
+static void reply_raw(struct sim_exchange *x, size_t declared_bytes, size_t kept_bytes, enum http_ending ending)
 {
-    size_t body_bytes = x->answer_bytes;
-    if (!make_raw(x, body_bytes)) return reply_broken(x, 0, HTTP_BREAKS);
-    reply_broken(x, x->answer_bytes - body_bytes + body_bytes / 2, ending);
+    if (make_raw(x, declared_bytes, kept_bytes)) reply_broken(x, x->answer_bytes, ending);
+    else reply_broken(x, 0, HTTP_BREAKS);
 }
+
+static void reply_whole(struct sim_exchange *x, size_t body_bytes, bool close)
+{
+    struct reply_head h;
+    if (clock_skew_us(x) != 0 || body_bytes > http_response_bytes_max / 2) return reply_raw(x, body_bytes, body_bytes, HTTP_CLOSES);
+    make_head(&h, x);
+    http_respond(x->simulator->calcom, x->http,
+                 &(struct http_response){ .status = x->status, .headers = h.headers, .header_count = h.count, .body = slice_from(x->answer, body_bytes), .close = close });
+    end_exchange(x);
+}
+
+static void reply_half(struct sim_exchange *x, enum http_ending ending) { reply_raw(x, x->answer_bytes, x->answer_bytes / 2, ending); }
 
 static void print_capitals(struct buffer *b, struct slice name)
 {
@@ -376,7 +456,8 @@ static void reply_chunked(struct sim_exchange *x)
     struct reply_head h;
     make_head(&h, x);
     struct slice body = slice_from(x->answer, x->answer_bytes);
-    struct buffer raw = buffer_over(x->simulator->scratch, sim_answer_bytes_max);
+    struct buffer raw;
+    if (!begin_form(x, body.length, &raw)) return reply_broken(x, 0, HTTP_BREAKS);
     buffer_print(&raw, "HTTP/1.1 %d Whatever\r\nCONNECTION: close\r\nTRANSFER-ENCODING: chunked\r\n", x->status);
     for (uint32_t i = 0; i < h.count; i++) {
         print_capitals(&raw, h.headers[i].name);
@@ -386,9 +467,8 @@ static void reply_chunked(struct sim_exchange *x)
     print_chunk(&raw, slice_take(body, body.length / 2));
     print_chunk(&raw, slice_skip(body, body.length / 2));
     buffer_add(&raw, slice_of("0\r\n\r\n"));
-    struct sim_answer a = { .status = x->status, .content_type = x->content_type, .body = raw };
-    keep_answer(x, &a);
-    reply_broken(x, raw.overflowed ? 0 : x->answer_bytes, raw.overflowed ? HTTP_BREAKS : HTTP_CLOSES);
+    keep_form(x, &raw);
+    reply_broken(x, x->answer_bytes, HTTP_CLOSES);
 }
 
 static void give_up(struct sim_exchange *x) { reply_broken(x, 0, HTTP_BREAKS); }
@@ -407,7 +487,7 @@ static void drip(struct sim_exchange *x)
 
 static void begin_dripping(struct sim_exchange *x)
 {
-    if (!make_raw(x, x->answer_bytes)) return give_up(x);
+    if (!make_raw(x, x->answer_bytes, x->answer_bytes)) return give_up(x);
     drip(x);
 }
 
@@ -415,6 +495,7 @@ static void reply(struct sim_exchange *x)
 {
     struct sim_log_entry *e = request_log_find(&x->simulator->log, x->log_number);
     if (e) e->status = x->status;
+    garble(x);
     switch (x->behaviour.reply) {
     case SIM_REPLY_WHOLE:                  return x->simulator->world.settings.chunked ? reply_chunked(x) : reply_whole(x, x->answer_bytes, false);
     case SIM_REPLY_NEVER:                  return go_on(x, silence_ms, give_up);
@@ -442,14 +523,17 @@ static void write_log(struct sim_exchange *x, const struct http_request *r)
     snprintf(e->target, sizeof e->target, SLICE_FORMAT, slice_print(slice_take(r->target, sizeof e->target - 1)));
 }
 
-/* Faults that are the account's or the door's, not the request's alone. */
+/* Faults that are the account's or the door's, not the request's alone; and those that the endpoint has to know of. */
 static void spread_fault(struct sim_exchange *x)
 {
     struct simulator *s = x->simulator;
+    const struct sim_behaviour *b = &x->behaviour;
     struct limiter *limiter = x->request.account ? &x->request.account->limiter : &s->strangers;
-    if (x->behaviour.fault == SIM_FAULT_ACCOUNT_LOCKED) limiter_lock(limiter);
-    if (x->behaviour.fault == SIM_FAULT_REPLICA_LAG) x->request.replica_lag_ms = x->behaviour.delay_ms;
-    if (sim_fault_is_of_the_port(x->behaviour.fault)) door_shut(&s->door, x->behaviour.fault == SIM_FAULT_TLS_STALL, 2'000);
+    if (b->fault == SIM_FAULT_ACCOUNT_LOCKED) limiter_lock(limiter);
+    if (b->fault == SIM_FAULT_REPLICA_LAG) x->replica_lag_ms = b->delay_ms;
+    if (sim_fault_is_of_the_port(b->fault)) door_shut(&s->door, b->fault == SIM_FAULT_TLS_STALL, 2'000);
+    x->request.host_act = b->host_act;
+    x->request.cause = (struct sim_cause){ pool_handle_of(&s->exchanges, x), b->telling, b->delay_ms };
 }
 
 static struct sim_exchange *take_apart(struct simulator *s, struct http_request *r, const struct sim_route *route)
@@ -461,8 +545,9 @@ static struct sim_exchange *take_apart(struct simulator *s, struct http_request 
     list_push_back(&s->exchanges_open, &x->node);
     x->simulator = s;
     x->http = r->exchange;
+    x->replica_lag_ms = s->world.settings.replica_lag_ms;
     x->request = (struct sim_request){ .endpoint = route->endpoint, .method = r->method, .path = r->path, .query = r->query, .body = r->body,
-                                       .segment = route->segment, .now_us = s->shard->wall_us, .replica_lag_ms = s->world.settings.replica_lag_ms };
+                                       .segment = route->segment };
     if (!slice_is_empty(r->body)) x->document = json_parse(r->body, &s->world.heap, &error);
     if (x->document) x->request.json = json_root(x->document);
     return x;

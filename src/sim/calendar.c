@@ -162,23 +162,33 @@ enum sim_timing event_type_timing(const struct sim_event_type *t, int64_t starts
     return SIM_IN_TIME;
 }
 
-uint32_t event_type_free_hosts(const struct sim_world *w, const struct sim_event_type *t, int64_t starts_at_us, struct sim_user *hosts[sim_hosts_max])
+/* Of the hosts who are free, in the order of the type. 0: a mandatory one is not among them, or only mandatory ones. */
+static uint32_t choose_in_turn(const struct sim_event_type *t, struct sim_user *hosts[sim_hosts_max], uint32_t free_count)
+{
+    uint32_t mandatory = t->mandatory_hosts;
+    if (free_count <= mandatory) return 0;
+    for (uint32_t i = 0; i < mandatory; i++)
+        if (hosts[i] != t->hosts[i]) return 0;
+    for (uint32_t i = mandatory + 1; i < free_count; i++)
+        if (hosts[i]->last_booked < hosts[mandatory]->last_booked) hosts[mandatory] = hosts[i];
+    return mandatory + 1;
+}
+
+uint32_t event_type_free_hosts(const struct sim_world *w, const struct sim_event_type *t, int64_t starts_at_us, const struct sim_booking *ignored,
+                               struct sim_user *hosts[sim_hosts_max])
 {
     struct sim_calendar *calendar = &w->workspace->calendar;
     struct sim_stretch window = { starts_at_us, starts_at_us + t->length_minutes * minute_us };
     uint32_t free_count = 0;
     for (uint32_t i = 0; i < t->host_count; i++) {
-        calendar_gather(calendar, w, t->hosts[i], window, nullptr);
+        calendar_gather(calendar, w, t->hosts[i], window, ignored);
         if (calendar_is_free(calendar, t, starts_at_us)) hosts[free_count++] = t->hosts[i];
     }
     switch (t->kind) {
-    case SIM_INDIVIDUAL: return free_count && hosts[0] == t->hosts[0] ? 1 : 0;
-    case SIM_COLLECTIVE: return free_count == t->host_count ? free_count : 0;
-    case SIM_MANAGED:    return 0;
-    case SIM_ROUND_ROBIN:
-        for (uint32_t i = 1; i < free_count; i++)
-            if (hosts[i]->last_booked < hosts[0]->last_booked) hosts[0] = hosts[i];
-        return free_count ? 1 : 0;
+    case SIM_INDIVIDUAL:  return free_count && hosts[0] == t->hosts[0] ? 1 : 0;
+    case SIM_COLLECTIVE:  return free_count == t->host_count ? free_count : 0;
+    case SIM_MANAGED:     return 0;
+    case SIM_ROUND_ROBIN: return choose_in_turn(t, hosts, free_count);
     }
     ensure(false);
 }
@@ -208,30 +218,50 @@ static uint32_t add_host_starts(const struct sim_calendar *c, const struct sim_e
     return count;
 }
 
-/* Of the starts at which one host or another is free, those that the kind of the type allows: once each, and for a collective
- * event only where all are free. */
-static uint32_t settle_starts(const struct sim_event_type *t, int64_t *starts_us, uint32_t count)
+/* Sorts, and keeps once each those starts that occur at least so often: one host or another is free then, or all are. */
+static uint32_t settle_starts(int64_t *starts_us, uint32_t count, uint32_t times)
 {
     qsort(starts_us, count, sizeof *starts_us, earlier_start);
     uint32_t kept = 0;
     for (uint32_t i = 0, same; i < count; i += same) {
         for (same = 1; i + same < count && starts_us[i + same] == starts_us[i]; same++) {}
-        if (t->kind != SIM_COLLECTIVE || same == t->host_count) starts_us[kept++] = starts_us[i];
+        if (same >= times) starts_us[kept++] = starts_us[i];
     }
     return kept;
+}
+
+/* The starts of the grid at which so many of these hosts are free, appended. */
+static uint32_t add_starts(const struct sim_world *w, const struct sim_event_type *t, uint32_t first_host, uint32_t host_count, uint32_t needed, struct sim_stretch range,
+                           const struct sim_booking *ignored, int64_t *starts_us, uint32_t max)
+{
+    struct sim_calendar *calendar = &w->workspace->calendar;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < host_count; i++) {
+        calendar_gather(calendar, w, t->hosts[first_host + i], range, ignored);
+        count = add_host_starts(calendar, t, range, starts_us, count, max);
+    }
+    return settle_starts(starts_us, count, needed);
+}
+
+static uint32_t starts_of_kind(const struct sim_world *w, const struct sim_event_type *t, struct sim_stretch range, const struct sim_booking *ignored, int64_t *starts_us, uint32_t max)
+{
+    uint32_t mandatory = t->mandatory_hosts, others = t->host_count - mandatory;
+    switch (t->kind) {
+    case SIM_INDIVIDUAL:  return add_starts(w, t, 0, 1, 1, range, ignored, starts_us, max);
+    case SIM_COLLECTIVE:  return add_starts(w, t, 0, t->host_count, t->host_count, range, ignored, starts_us, max);
+    case SIM_MANAGED:     return 0;
+    case SIM_ROUND_ROBIN: break;
+    }
+    if (mandatory == 0) return add_starts(w, t, 0, others, 1, range, ignored, starts_us, max);
+    uint32_t count = add_starts(w, t, 0, mandatory, mandatory, range, ignored, starts_us, max);
+    count += add_starts(w, t, mandatory, others, 1, range, ignored, starts_us + count, max - count);
+    return settle_starts(starts_us, count, 2);
 }
 
 uint32_t event_type_slots(const struct sim_world *w, const struct sim_event_type *t, struct sim_stretch range, int64_t now_us, const struct sim_booking *ignored, int64_t *starts_us,
                           uint32_t max)
 {
-    struct sim_calendar *calendar = &w->workspace->calendar;
-    uint32_t host_count = t->kind == SIM_INDIVIDUAL ? 1 : t->kind == SIM_MANAGED ? 0 : t->host_count, count = 0;
-    for (uint32_t i = 0; i < host_count; i++) {
-        calendar_gather(calendar, w, t->hosts[i], range, ignored);
-        count = add_host_starts(calendar, t, range, starts_us, count, max);
-    }
-    count = settle_starts(t, starts_us, count);
-
+    uint32_t count = starts_of_kind(w, t, range, ignored, starts_us, max);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++)
         if (event_type_timing(t, starts_us[i], now_us) == SIM_IN_TIME && !is_reserved(w, t, starts_us[i], now_us)) starts_us[kept++] = starts_us[i];

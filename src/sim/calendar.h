@@ -23,8 +23,10 @@ void calendar_gather(struct sim_calendar *c, const struct sim_world *w, const st
 enum sim_timing : uint8_t { SIM_IN_TIME, SIM_PAST, SIM_TOO_SOON_OR_FAR };
 [[nodiscard]] enum sim_timing event_type_timing(const struct sim_event_type *t, int64_t starts_at_us, int64_t now_us);
 
-/* The hosts an appointment would have now, the organizer first; 0: nobody is free. Round robin: one, least recently booked. */
-[[nodiscard]] uint32_t event_type_free_hosts(const struct sim_world *w, const struct sim_event_type *t, int64_t starts_at_us, struct sim_user *hosts[sim_hosts_max]);
+/* The hosts an appointment would have now, the organizer first; 0: nobody is free. Round robin: those who always attend, and the least recently booked of
+ * the others. `ignored`: as above. */
+[[nodiscard]] uint32_t event_type_free_hosts(const struct sim_world *w, const struct sim_event_type *t, int64_t starts_at_us, const struct sim_booking *ignored,
+                                             struct sim_user *hosts[sim_hosts_max]);
 
 /* Starts of the grid in [from, until), ascending; how many (at most `max`). Those under a live reservation of this type are hidden. */
 [[nodiscard]] uint32_t event_type_slots(const struct sim_world *w, const struct sim_event_type *t, struct sim_stretch range, int64_t now_us, const struct sim_booking *ignored,

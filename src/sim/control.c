@@ -7,9 +7,12 @@
  *   GET  /control/slots?eventTypeId=&after=&take= the next free starts
  *   GET  /control/faults
  *   POST /control/faults                          one rule (faults.h)
- *   POST /control/settings                        {"replica_lag_ms", "race_window_ms", "retry_after", "reset_is_epoch", "slots_mode", "loser", "chunked"}
+ *   POST /control/settings                        {"replica_lag_ms", "race_window_ms", "retry_after", "reset_is_epoch", "slots_mode", "loser",
+ *                                                  "clock_skew_ms", "chunked"}
  *   POST /control/busy                            {"userId", "start", "end"}: an event in the host's other calendar (S21)
- *   POST /control/bookings/{uid}/cancel|confirm|decline   what the host does
+ *   POST /control/bookings/{uid}/cancel|confirm|decline   what the host does (S13, S21)
+ *   POST /control/bookings/{uid}/move             {"start"}: to any time, as a new booking
+ *   POST /control/bookings/{uid}/reassign         {"userId"}: to another host
  *   POST /control/reset                           everything as the world file says, no faults, empty log
  */
 #include <stdio.h>
@@ -17,6 +20,7 @@
 #include "limits.h"
 #include "sim/answers.h"
 #include "sim/calendar.h"
+#include "sim/host.h"
 #include "sim/query.h"
 #include "sim/simulator.h"
 #include "sim/workspace.h"
@@ -163,10 +167,12 @@ static void change_settings(struct control_call *c)
                       *const losers[] = { "409-plain", "409-wrapped", "500-plain" };
     struct sim_settings *to = &c->simulator->world.settings;
     uint8_t retry = to->retry_after, mode = to->slots_mode, loser = to->loser;
-    int64_t lag = to->replica_lag_ms, window = to->race_window_ms;
+    int64_t lag = to->replica_lag_ms, window = to->race_window_ms, skew = to->clock_skew_ms;
     bool numbers = (!json_get(c->json, "replica_lag_ms") || json_integer(json_get(c->json, "replica_lag_ms"), &lag)) &&
                    (!json_get(c->json, "race_window_ms") || json_integer(json_get(c->json, "race_window_ms"), &window));
     if (!numbers || lag < 0 || lag > 3'600'000 || window < 0 || window > 3'600'000) return refuse_call(c, 400, "replica_lag_ms, race_window_ms: from 0 to 3600000");
+    bool is_skew = !json_get(c->json, "clock_skew_ms") || json_integer(json_get(c->json, "clock_skew_ms"), &skew);
+    if (!is_skew || skew < -3'600'000 || skew > 3'600'000) return refuse_call(c, 400, "clock_skew_ms: from -3600000 to 3600000");
     if (!choose(c, "retry_after", retry_after, 5, &retry)) return refuse_call(c, 400, "retry_after: off, delta, date, absurd or negative");
     if (!choose(c, "slots_mode", modes, 5, &mode)) return refuse_call(c, 400, "slots_mode: normal, leak, stale, empty or strings");
     if (!choose(c, "loser", losers, 3, &loser)) return refuse_call(c, 400, "loser: 409-plain, 409-wrapped or 500-plain");
@@ -174,6 +180,7 @@ static void change_settings(struct control_call *c)
     (void)json_boolean(json_get(c->json, "chunked"), &to->chunked);
     to->replica_lag_ms = (uint32_t)lag;
     to->race_window_ms = (uint32_t)window;
+    to->clock_skew_ms = (int32_t)skew;
     to->retry_after = (enum sim_retry_after)retry;
     to->slots_mode = (enum sim_slots_mode)mode;
     to->loser = (enum sim_loser)loser;
@@ -188,8 +195,7 @@ static void add_busy(struct control_call *c)
     if (!u) return refuse_call(c, 404, "userId: there is no such user");
     if (!instant_parse(json_get_text(c->json, "start"), &busy.from_us) || !instant_parse(json_get_text(c->json, "end"), &busy.until_us) || busy.until_us <= busy.from_us)
         return refuse_call(c, 400, "start, end: must be instants (RFC 3339), end after start");
-    if (u->busy_count == sim_busy_max) return refuse_call(c, 409, "this user has no room for more");
-    u->busy[u->busy_count++] = busy;
+    if (!host_add_busy(u, busy)) return refuse_call(c, 409, "this user has no room for more");
     json_add_text(&c->writer, "status", slice_of("ok"));
 }
 
@@ -204,9 +210,7 @@ static void cancel_booking(struct control_call *c)
 {
     struct sim_booking *b = asked_booking(c);
     if (!b) return;
-    struct slice reason = json_get_text(c->json, "reason");
-    booking_cancel_by_host(&c->simulator->world, b, slice_is_empty(reason) ? slice_of("the host cancelled") : reason, c->simulator->shard->wall_us);
-    webhooks_send(c->simulator, SIM_BOOKING_CANCELLED, b);
+    host_cancel(c->simulator, b, json_get_text(c->json, "reason"));
     answer_booking(&c->writer, "booking", b);
 }
 
@@ -214,8 +218,28 @@ static void settle_booking(struct control_call *c, bool accepted)
 {
     struct sim_booking *b = asked_booking(c);
     if (!b) return;
-    if (!booking_confirm_by_host(b, accepted, c->simulator->shard->wall_us)) return refuse_call(c, 409, "it is not pending");
-    webhooks_send(c->simulator, accepted ? SIM_BOOKING_CREATED : SIM_BOOKING_REJECTED, b);
+    if (!host_settle(c->simulator, b, accepted)) return refuse_call(c, 409, "it is not pending");
+    answer_booking(&c->writer, "booking", b);
+}
+
+static void move_booking(struct control_call *c)
+{
+    struct sim_booking *b = asked_booking(c), *moved;
+    int64_t starts_at_us;
+    if (!b) return;
+    if (!instant_parse(json_get_text(c->json, "start"), &starts_at_us)) return refuse_call(c, 400, "start: must be an instant (RFC 3339)");
+    if (!host_move(c->simulator, b, starts_at_us, &moved)) return refuse_call(c, 409, "it is not live, or its host has another booking at exactly that time");
+    answer_booking(&c->writer, "booking", moved);
+}
+
+static void reassign_booking(struct control_call *c)
+{
+    struct sim_booking *b = asked_booking(c);
+    if (!b) return;
+    int64_t id = 0;
+    struct sim_user *to = json_integer(json_get(c->json, "userId"), &id) ? world_find_user(&c->simulator->world, id) : nullptr;
+    if (!to) return refuse_call(c, 404, "userId: there is no such user");
+    if (!host_reassign(c->simulator, b, to)) return refuse_call(c, 409, "it is not live");
     answer_booking(&c->writer, "booking", b);
 }
 
@@ -244,6 +268,8 @@ static const struct { enum http_method method; const char *path; const char *aft
     { HTTP_POST, "/control/bookings/",    "/cancel",  cancel_booking },
     { HTTP_POST, "/control/bookings/",    "/confirm", confirm_booking },
     { HTTP_POST, "/control/bookings/",    "/decline", decline_booking },
+    { HTTP_POST, "/control/bookings/",    "/move",    move_booking },
+    { HTTP_POST, "/control/bookings/",    "/reassign", reassign_booking },
 };
 
 static bool path_is(struct slice path, const char *before, const char *after, struct slice *uid)

@@ -34,7 +34,7 @@ static void refuse_unknown(struct complaint *c, const struct json_value *object,
 
 static const char *const body_fields[] = {
     "start", "attendee", "eventTypeId", "eventTypeSlug", "username", "teamSlug", "organizationSlug", "guests", "location", "metadata", "bookingFieldsResponses",
-    "lengthInMinutes", "routing", "emailVerificationCode", "meetingUrl", "allowConflicts", "allowBookingOutOfBounds", "rrHostSubsetIds",
+    "lengthInMinutes", "routing", "emailVerificationCode", "meetingUrl", "allowConflicts", "allowBookingOutOfBounds", "rrHostSubsetIds", "recurrenceCount",
 };
 static const char *const attendee_fields[] = { "name", "timeZone", "email", "phoneNumber", "language" };
 static const char *const languages[] = { "ar", "ca", "de", "es", "eu", "he", "id", "ja", "lv", "pl", "ro", "sr", "th", "vi", "az", "cs", "el", "es-419", "fi", "hr", "it",
@@ -148,6 +148,23 @@ static bool has_right_length(const struct json_value *body, const struct sim_eve
     return false;
 }
 
+/* Without a wish, as many as the type has. */
+static bool read_occurrences(const struct json_value *body, struct sim_create *c, struct sim_refusal *refusal)
+{
+    const struct json_value *wish = json_get(body, "recurrenceCount");
+    int64_t count = c->type->recurrence_count ? c->type->recurrence_count : 1;
+    if (wish && !c->type->recurrence_count) {
+        refuse(refusal, 400, SIM_SHAPE_EXCEPTION, "Event type with id=%lld is not a recurring event type.", (long long)c->type->id);
+        return false;
+    }
+    if (wish && (!json_integer(wish, &count) || count < 1 || count > c->type->recurrence_count)) {
+        refuse(refusal, 400, SIM_SHAPE_EXCEPTION, "recurrenceCount must be from 1 to %u", c->type->recurrence_count);
+        return false;
+    }
+    c->occurrences = (uint32_t)count;
+    return true;
+}
+
 /* S19: a phone-only attendee gets an address made of the digits; so does everyone where the type hides the e-mail field. */
 static void synthesize_email(struct sim_create *c)
 {
@@ -176,7 +193,7 @@ bool create_request_read(struct sim_world *w, const struct json_value *body, str
         refuse(refusal, 400, SIM_SHAPE_EXCEPTION, SLICE_FORMAT, slice_print(buffer_slice(&complaint.text)));
         return false;
     }
-    if (!find_type(w, body, c, refusal) || !has_right_length(body, c->type, refusal)) return false;
+    if (!find_type(w, body, c, refusal) || !has_right_length(body, c->type, refusal) || !read_occurrences(body, c, refusal)) return false;
     synthesize_email(c);
     return true;
 }

@@ -11,6 +11,7 @@ struct sim_create {
     struct slice name, email, phone, time_zone, language; /* email or phone may be absent, not both */
     const struct json_value *metadata, *responses;        /* nullptr: none */
     struct slice engine_reference;
+    uint32_t     occurrences;                             /* 1: it does not recur */
     char         synthetic_email[48]; /* of a phone-only attendee */
 };
 

@@ -4,8 +4,10 @@
 #include "base/ensure.h"
 #include "sim/answers.h"
 #include "sim/calendar.h"
+#include "sim/host.h"
 #include "sim/query.h"
 #include "sim/simulator.h"
+#include "sim/tokens.h"
 #include "sim/workspace.h"
 #include "sim/world_file.h"
 
@@ -48,6 +50,17 @@ void endpoint_say_booking(struct sim_answer *a, uint16_t status, const struct si
     answer_end(&w);
 }
 
+void endpoint_say_series(struct sim_answer *a, uint16_t status, const struct sim_booking *first, uint32_t count)
+{
+    struct json_writer w;
+    a->status = status;
+    answer_begin(&w, &a->body);
+    json_begin_array(&w, "data");
+    for (uint32_t i = 0; i < count; i++) answer_booking(&w, nullptr, first + i);
+    json_end_array(&w);
+    answer_end(&w);
+}
+
 /* The filters of a list; an instant of 0 is no filter. */
 struct booking_filter {
     struct slice email, name, uid, event_types, statuses;
@@ -80,7 +93,7 @@ static bool has_status(struct slice statuses, const struct sim_booking *b, int64
 
 static bool filter_passes(const struct booking_filter *f, const struct sim_booking *b)
 {
-    if (b->created_at_us > f->visible_until_us) return false;
+    if (b->committed_at_us > f->visible_until_us) return false;
     if (!slice_is_absent(f->email) && !slice_equal(slice_trim(f->email), b->attendee_email)) return false;
     if (!slice_is_absent(f->name) && !slice_equal(slice_trim(f->name), b->attendee_name)) return false;
     if (!slice_is_absent(f->uid) && !slice_equal(f->uid, slice_from_text(b->uid))) return false;
@@ -102,7 +115,7 @@ static bool read_instant(const struct sim_request *r, const char *name, struct b
 
 static bool read_filter(const struct sim_request *r, struct buffer *memory, struct booking_filter *f)
 {
-    *f = (struct booking_filter){ .visible_until_us = r->now_us - r->replica_lag_ms * INT64_C(1000), .now_us = r->now_us };
+    *f = (struct booking_filter){ .visible_until_us = r->visible_until_us, .now_us = r->now_us };
     f->email = query_get(r->query, "attendeeEmail", memory);
     f->name = query_get(r->query, "attendeeName", memory);
     f->uid = query_get(r->query, "bookingUid", memory);
@@ -186,19 +199,39 @@ static struct sim_booking *find_booking(struct simulator *s, const struct sim_re
     return b;
 }
 
+/* The rows of a series lie side by side. nullptr: no series has that uid. */
+static struct sim_booking *find_series(struct simulator *s, struct slice uid, uint32_t *count)
+{
+    struct sim_booking *first = nullptr;
+    *count = 0;
+    for (uint32_t i = 0; i < s->world.booking_count; i++) {
+        struct sim_booking *b = &s->world.bookings[i];
+        if (slice_is_empty(uid) || b->rescheduled_from || !slice_equal(uid, slice_from_text(b->recurring_uid))) continue;
+        if (!first) first = b;
+        *count += 1;
+    }
+    return first;
+}
+
 static void get_booking(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
 {
+    uint32_t count;
+    const struct sim_booking *series = find_series(s, r->segment, &count);
+    if (series) return endpoint_say_series(a, 200, series, count);
     const struct sim_booking *b = find_booking(s, r, a);
     if (b) endpoint_say_booking(a, 200, b);
 }
 
-static bool cancel_body_is_known(const struct sim_request *r, struct sim_answer *a)
+/* The bodies of writes are read strictly. */
+static bool body_is_known(const struct sim_request *r, struct sim_answer *a, const char *const *fields, uint32_t field_count)
 {
     struct json_iterator each = json_each(r->json);
     struct slice key;
     const struct json_value *value;
     while (json_next(&each, &key, &value)) {
-        if (slice_equal(key, slice_of("cancellationReason")) || slice_equal(key, slice_of("cancelSubsequentBookings")) || slice_equal(key, slice_of("seatUid"))) continue;
+        bool known = false;
+        for (uint32_t i = 0; i < field_count; i++) known |= slice_equal(key, slice_from_text(fields[i]));
+        if (known) continue;
         int length = (int)(key.length < 40 ? key.length : 40);
         say_no(r, a, 400, SLICE_FORMAT " property is wrong,property " SLICE_FORMAT " should not exist ", length, key.start, length, key.start);
         return false;
@@ -206,15 +239,78 @@ static bool cancel_body_is_known(const struct sim_request *r, struct sim_answer 
     return true;
 }
 
+static bool is_host(const struct sim_request *r, const struct sim_booking *b) { return r->account && account_sees_booking(r->account, b); }
+
+/* From the first that is still to come, or from this occurrence on. */
+static void cancel_series(struct simulator *s, const struct sim_request *r, struct sim_answer *a, struct slice recurring_uid, int64_t from_us)
+{
+    uint32_t count;
+    const struct sim_booking *first = find_series(s, recurring_uid, &count);
+    struct slice reason = json_get_text(r->json, "cancellationReason");
+    if (is_host(r, first) && slice_is_empty(reason)) return say_no(r, a, 400, "Cancellation reason is required when you are the host");
+    if (booking_cancel_series(&s->world, recurring_uid, from_us, reason, r->now_us) == 0)
+        return say_no(r, a, 400, "Can't cancel booking with uid=" SLICE_FORMAT " because it has been cancelled already. Please provide uid of a booking that is not cancelled.",
+                      slice_print(slice_take(r->segment, 60)));
+    for (uint32_t i = 0; i < count; i++)
+        if (first[i].status == SIM_CANCELLED && first[i].starts_at_us >= from_us) webhooks_send(s, SIM_BOOKING_CANCELLED, &first[i], &r->cause);
+    endpoint_say_series(a, 200, first, count);
+}
+
 static void cancel_booking(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
 {
+    static const char *const fields[] = { "cancellationReason", "cancelSubsequentBookings", "seatUid" };
+    uint32_t count;
+    bool subsequent = false;
+    if (find_series(s, r->segment, &count)) return cancel_series(s, r, a, r->segment, r->now_us);
     struct sim_booking *b = find_booking(s, r, a);
-    if (!b || !cancel_body_is_known(r, a)) return;
+    if (!b || !body_is_known(r, a, fields, 3)) return;
+    (void)json_boolean(json_get(r->json, "cancelSubsequentBookings"), &subsequent);
+    if (subsequent && b->recurring_uid[0]) return cancel_series(s, r, a, slice_from_text(b->recurring_uid), b->starts_at_us);
     struct sim_refusal refusal;
-    bool by_host = r->account && account_sees_booking(r->account, b);
-    if (!booking_cancel(&s->world, b, by_host, json_get_text(r->json, "cancellationReason"), r->now_us, &refusal)) return endpoint_refuse(r, a, &refusal);
-    webhooks_send(s, SIM_BOOKING_CANCELLED, b);
+    if (!booking_cancel(&s->world, b, is_host(r, b), json_get_text(r->json, "cancellationReason"), r->now_us, &refusal)) return endpoint_refuse(r, a, &refusal);
+    if (!r->is_told) webhooks_send(s, SIM_BOOKING_CANCELLED, b, &r->cause);
     endpoint_say_booking(a, 200, b);
+}
+
+void endpoint_announce(struct simulator *s, struct sim_request *r)
+{
+    const struct sim_booking *b = r->endpoint == SIM_CANCEL_BOOKING ? world_find_booking(&s->world, r->segment) : nullptr;
+    r->is_told = b && (b->status == SIM_ACCEPTED || b->status == SIM_PENDING);
+    if (r->is_told) webhooks_send(s, SIM_BOOKING_CANCELLED, b, &r->cause);
+}
+
+/* Availability and commit in one step: of two that move one booking the second is told where it went. */
+static void reschedule_booking(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
+{
+    static const char *const fields[] = { "start", "reschedulingReason", "rescheduledBy", "emailVerificationCode", "seatUid" };
+    struct sim_booking *old = find_booking(s, r, a);
+    if (!old || !body_is_known(r, a, fields, 5)) return;
+    struct sim_move move = { .reason = json_get_text(r->json, "reschedulingReason"), .by = json_get_text(r->json, "rescheduledBy") };
+    if (!instant_parse(json_get_text(r->json, "start"), &move.starts_at_us)) return say_no(r, a, 400, "start property is wrong,start must be a valid ISO 8601 date string ");
+    struct sim_refusal refusal;
+    struct sim_booking *b = booking_reschedule(&s->world, old, &move, r->now_us, &refusal);
+    if (!b) return endpoint_refuse(r, a, &refusal);
+    b->committed_at_us = s->shard->wall_us;
+    webhooks_send(s, b->status == SIM_PENDING ? SIM_BOOKING_REQUESTED : SIM_BOOKING_RESCHEDULED, b, &r->cause);
+    endpoint_say_booking(a, 201, b);
+}
+
+static void settle_booking(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
+{
+    bool accepted = r->endpoint == SIM_CONFIRM_BOOKING;
+    struct sim_booking *b = find_booking(s, r, a);
+    if (!b) return;
+    if (!is_host(r, b)) return say_no(r, a, 403, "You are not authorized to manage this booking");
+    if (!booking_confirm_by_host(b, accepted, r->now_us)) return say_no(r, a, 400, "Booking already %s", b->status == SIM_ACCEPTED ? "confirmed" : sim_status_name(b->status));
+    webhooks_send(s, accepted ? SIM_BOOKING_CREATED : SIM_BOOKING_REJECTED, b, &r->cause);
+    endpoint_say_booking(a, 200, b);
+}
+
+static void oauth_token(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
+{
+    struct sim_refusal refusal;
+    a->status = 200;
+    if (!tokens_refresh(&s->world, r->body, r->json, r->now_us, &a->body, &refusal)) endpoint_refuse(r, a, &refusal);
 }
 
 static void booking_references(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
@@ -279,6 +375,13 @@ static uint32_t slots_today(struct simulator *s, const struct sim_request *r, co
     return event_type_slots(&seen, t, range, r->now_us, ignored, starts_us, sim_slots_max);
 }
 
+/* Between this answer and whatever is booked because of it, the hosts have found something else to do. */
+static void take_time(const struct sim_event_type *t, int64_t starts_at_us)
+{
+    for (uint32_t i = 0; i < t->host_count; i++)
+        (void)host_add_busy(t->hosts[i], (struct sim_stretch){ starts_at_us, starts_at_us + t->length_minutes * minute_us }); /* without room they stay free */
+}
+
 static void list_slots(struct simulator *s, const struct sim_request *r, struct sim_answer *a)
 {
     int64_t *starts_us = s->world.workspace->starts_us;
@@ -300,6 +403,7 @@ static void list_slots(struct simulator *s, const struct sim_request *r, struct 
                                       .range = slice_equal(query_get(r->query, "format", &b), slice_of("range")),
                                       .length_minutes = t->length_minutes };
     uint32_t count = slots_today(s, r, t, range, starts_us);
+    if (r->host_act == SIM_HOST_BECOMES_BUSY && count > 0) take_time(t, starts_us[0]);
     struct json_writer w;
     a->status = 200;
     answer_begin(&w, &a->body);
@@ -540,6 +644,10 @@ void endpoint_answer(struct simulator *s, const struct sim_request *r, struct si
     case SIM_LIST_BOOKINGS:      return list_bookings(s, r, a);
     case SIM_GET_BOOKING:        return get_booking(s, r, a);
     case SIM_CANCEL_BOOKING:     return cancel_booking(s, r, a);
+    case SIM_RESCHEDULE_BOOKING: return reschedule_booking(s, r, a);
+    case SIM_CONFIRM_BOOKING:
+    case SIM_DECLINE_BOOKING:    return settle_booking(s, r, a);
+    case SIM_OAUTH_TOKEN:        return oauth_token(s, r, a);
     case SIM_BOOKING_REFERENCES: return booking_references(s, r, a);
     case SIM_SLOTS:              return list_slots(s, r, a);
     case SIM_RESERVE:            return reserve(s, r, a);
@@ -557,6 +665,7 @@ void endpoint_answer(struct simulator *s, const struct sim_request *r, struct si
     case SIM_NOWHERE:
         return say_no(r, a, 404, "Cannot %s " SLICE_FORMAT, http_method_name(r->method), slice_print(slice_take(r->path, 200)));
     case SIM_CREATE_BOOKING:
+    case SIM_WEBHOOK:
     case SIM_ENDPOINT_COUNT:     break;
     }
     ensure(false); /* creating takes its time: calcom_api.c */

@@ -8,6 +8,7 @@ enum sim_shape : uint8_t {
     SIM_SHAPE_VALIDATION,        /* B: details.errors echoes the input */
     SIM_SHAPE_CODED,             /* C: error.code in capitals, no details */
     SIM_SHAPE_PLAIN,             /* D: statusCode and message */
+    SIM_SHAPE_OAUTH,             /* of the token endpoint: error alone */
     SIM_SHAPE_HTML,              /* a proxy's page */
     SIM_SHAPE_EMPTY,
 };

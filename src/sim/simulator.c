@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/ensure.h"
 #include "limits.h"
+#include "sim/host.h"
 
 static bool open_doors(struct simulator *s, const struct simulator_config *config, struct io_refusal *refusal)
 {
@@ -28,6 +29,7 @@ bool simulator_open(struct simulator *s, struct shard *shard, const struct simul
     ensure(s->scratch);
     request_log_init(&s->log);
     webhooks_open(s);
+    hosts_open(s);
     if (!world_load(&s->world, config->world, config->seed, &world_error)) {
         snprintf(error->text, sizeof error->text, "%s", world_error.text);
         return false;
@@ -38,6 +40,8 @@ bool simulator_open(struct simulator *s, struct shard *shard, const struct simul
     }
     return true;
 }
+
+int64_t simulator_time_us(const struct simulator *s) { return s->shard->wall_us + s->world.settings.clock_skew_ms * INT64_C(1000); }
 
 bool simulator_apply_fault(struct simulator *s, const struct json_value *rule, struct sim_refusal *refusal)
 {
@@ -60,6 +64,8 @@ bool simulator_add_fault(struct simulator *s, struct slice rule, struct sim_refu
 void simulator_reset(struct simulator *s)
 {
     calcom_api_drop_all(s);
+    hosts_forget(s);
+    webhooks_forget_waiting(s);
     faults_clear(&s->faults);
     request_log_clear(&s->log);
     world_reset(&s->world);
@@ -74,6 +80,7 @@ void simulator_stop(struct simulator *s)
     s->stopping = true;
     door_stop(&s->door);
     calcom_api_drop_all(s);
+    hosts_forget(s);
     webhooks_close(s);
     http_server_abort(s->calcom);
     http_server_abort(s->control);
@@ -88,6 +95,7 @@ void simulator_close(struct simulator *s)
     }
     if (s->control) http_server_close(s->control);
     pool_deinit(&s->deliveries);
+    pool_deinit(&s->errands);
     world_close(&s->world);
     request_log_deinit(&s->log);
     free(s->scratch);

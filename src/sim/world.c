@@ -29,8 +29,12 @@ static void begin_run(struct sim_world *w)
     w->dice = (struct prng){ w->seed };
     w->settings = (struct sim_settings){ 0 };
     w->next_subscription_id = 1;
-    for (uint32_t i = 0; i < w->account_count; i++)
-        limiter_init(&w->accounts[i].limiter, w->accounts[i].requests_per_minute, w->accounts[i].lock_after_overshoots);
+    for (uint32_t i = 0; i < w->account_count; i++) {
+        struct sim_account *a = &w->accounts[i];
+        limiter_init(&a->limiter, a->requests_per_minute, a->lock_after_overshoots);
+        a->grant = (struct sim_grant){ 0 };
+        if (a->refresh_token.length) memcpy(a->grant.refresh_token, a->refresh_token.start, a->refresh_token.length);
+    }
     for (uint32_t i = 0; i < w->user_count; i++) {
         w->users[i].busy_count = w->users[i].busy_count_at_start;
         w->users[i].last_booked = 0;

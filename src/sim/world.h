@@ -35,8 +35,18 @@ struct sim_user {
     uint64_t            last_booked; /* ordinal of the last booking as organizer: round robin takes the smallest */
 };
 
+/* An OAuth client's grant: refresh tokens are good for one use, access tokens until they expire (F15). */
+enum { SIM_ACCESS_TOKENS = 4 }; /* the last ones of an account; older ones are expired */
+struct sim_grant {
+    char     refresh_token[64];       /* the one that may be used next; empty: this account has no OAuth client */
+    struct { char text[32]; int64_t expires_at_us; } access[SIM_ACCESS_TOKENS];
+    uint32_t access_count;            /* made so far */
+};
+
 struct sim_account {
     struct slice   api_key;
+    struct slice   oauth_client_id, refresh_token; /* absent: none. The token is the first of this run */
+    struct sim_grant grant;
     int64_t        user_ids[sim_account_users_max];
     uint32_t       user_count;
     bool           expired;
@@ -52,7 +62,9 @@ struct sim_event_type {
     enum sim_kind    kind;
     struct sim_user *hosts[sim_hosts_max];
     uint32_t         host_count;
+    uint32_t         mandatory_hosts;     /* round robin: the first so many always attend, and one of the others */
     uint32_t         length_minutes, slot_interval_minutes, before_buffer_minutes, after_buffer_minutes, minimum_notice_minutes, booking_window_days;
+    uint32_t         recurrence_count, recurrence_interval_days; /* 0: it does not recur */
     bool             requires_confirmation, block_unconfirmed, requires_authentication, allow_cancelling, hidden_email;
 };
 
@@ -66,11 +78,15 @@ struct sim_booking {
     const struct sim_event_type *type;
     struct sim_user *hosts[sim_hosts_max]; /* the organizer first */
     uint32_t         host_count;
-    int64_t          starts_at_us, ends_at_us, created_at_us, updated_at_us;
+    int64_t          starts_at_us, ends_at_us, created_at_us, updated_at_us; /* the last two by the server's clock */
+    int64_t          committed_at_us;     /* by the true one: what replicas go by */
+    char             recurring_uid[37];   /* of its series; empty: none */
+    const struct sim_booking *rescheduled_from, *rescheduled_to; /* the chain; nullptr: its end */
     char             idempotency_key[37]; /* empty: none */
     struct slice     attendee_name, attendee_email, attendee_phone, attendee_time_zone, attendee_language; /* phone absent: none */
     struct slice     metadata, responses; /* JSON objects */
     struct slice     engine_reference;    /* metadata.engineRef; absent: none */
+    struct slice     rescheduling_reason, rescheduled_by; /* of the booking that came of it; absent: none */
     bool             has_references;      /* the event in the host's own calendar */
     char            *memory;              /* of the texts above */
     size_t           memory_bytes;
@@ -79,7 +95,9 @@ struct sim_booking {
 
 struct sim_reservation { char uid[37]; const struct sim_event_type *type; int64_t starts_at_us, ends_at_us, until_us; uint32_t duration_minutes; bool live; };
 
-enum sim_trigger : uint8_t { SIM_BOOKING_CREATED = 1, SIM_BOOKING_REQUESTED = 2, SIM_BOOKING_CANCELLED = 4, SIM_BOOKING_REJECTED = 8 };
+enum sim_trigger : uint8_t { SIM_BOOKING_CREATED = 1, SIM_BOOKING_REQUESTED = 2, SIM_BOOKING_CANCELLED = 4, SIM_BOOKING_REJECTED = 8,
+                           SIM_BOOKING_RESCHEDULED = 16 };
+enum { SIM_TRIGGER_LAST = SIM_BOOKING_RESCHEDULED };
 struct sim_subscription {
     int64_t  id;
     bool     live, active;
@@ -101,6 +119,7 @@ struct sim_settings {
     bool                 reset_is_epoch;  /* X-RateLimit-Reset-Default as an instant instead of seconds left */
     enum sim_slots_mode  slots_mode;
     enum sim_loser       loser;           /* what the second of two identical creates is told */
+    int32_t              clock_skew_ms;   /* how far the server's clock is ahead (F24) */
     bool                 chunked;         /* answers without a Content-Length, in two chunks, with header names in capitals (S2) */
 };
 

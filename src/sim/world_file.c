@@ -128,6 +128,9 @@ static bool read_account(struct sim_world *w, struct reader *r)
     struct sim_account *a = &w->accounts[w->account_count++];
     a->api_key = read_text(r, "api_key", true);
     a->user_count = read_ids(r, "user_ids", a->user_ids, sim_account_users_max);
+    a->oauth_client_id = read_text(r, "oauth_client_id", false);
+    a->refresh_token = read_text(r, "refresh_token", !slice_is_absent(a->oauth_client_id));
+    if (a->refresh_token.length >= sizeof a->grant.refresh_token) complain(r, "refresh_token", "is longer than %zu bytes", sizeof a->grant.refresh_token - 1);
     a->expired = read_flag(r, "expired", false);
     a->requests_per_minute = read_count(r, "requests_per_minute", 120, 1);
     a->lock_after_overshoots = read_count(r, "lock_after_overshoots", 0, 0);
@@ -243,6 +246,9 @@ static bool read_event_type(struct sim_world *w, struct reader *r)
     t->after_buffer_minutes = read_count(r, "after_buffer_minutes", 0, 0);
     t->minimum_notice_minutes = read_count(r, "minimum_notice_minutes", 0, 0);
     t->booking_window_days = read_count(r, "booking_window_days", 0, 0);
+    t->recurrence_count = read_count(r, "recurrence_count", 0, 0);
+    t->recurrence_interval_days = read_count(r, "recurrence_interval_days", 7, 1);
+    if (t->recurrence_count > sim_occurrences_max) complain(r, "recurrence_count", "is more than %u", sim_occurrences_max);
     t->requires_confirmation = read_flag(r, "requires_confirmation", false);
     t->block_unconfirmed = read_flag(r, "block_unconfirmed", false);
     t->requires_authentication = read_flag(r, "requires_authentication", false);
@@ -255,6 +261,8 @@ static bool read_event_type(struct sim_world *w, struct reader *r)
         t->hosts[i] = world_find_user(w, ids[i]);
         if (!t->hosts[i]) complain(r, "user_ids", "there is no user %lld", (long long)ids[i]);
     }
+    t->mandatory_hosts = read_count(r, "mandatory_hosts", 0, 0);
+    if (t->mandatory_hosts && (t->kind != SIM_ROUND_ROBIN || t->mandatory_hosts >= t->host_count)) complain(r, "mandatory_hosts", "is for round_robin, and below the number of its users");
     return read_done(r);
 }
 
@@ -312,7 +320,7 @@ bool world_file_read(struct sim_world *w, struct slice text, struct sim_world_er
 
 uint8_t sim_trigger_parse(struct slice name)
 {
-    for (uint8_t t = SIM_BOOKING_CREATED; t <= SIM_BOOKING_REJECTED; t = (uint8_t)(t << 1))
+    for (uint8_t t = SIM_BOOKING_CREATED; t <= SIM_TRIGGER_LAST; t = (uint8_t)(t << 1))
         if (slice_equal(name, slice_from_text(sim_trigger_name((enum sim_trigger)t)))) return t;
     return 0;
 }
@@ -324,6 +332,7 @@ const char *sim_trigger_name(enum sim_trigger t)
     case SIM_BOOKING_REQUESTED: return "BOOKING_REQUESTED";
     case SIM_BOOKING_CANCELLED: return "BOOKING_CANCELLED";
     case SIM_BOOKING_REJECTED:  return "BOOKING_REJECTED";
+    case SIM_BOOKING_RESCHEDULED: return "BOOKING_RESCHEDULED";
     }
     ensure(false);
 }

@@ -8,7 +8,7 @@
 static void the_derived_key_is_cal_coms(void **)
 {
     char key[37];
-    booking_print_key(key, at("2026-03-10T14:00:00Z"), at("2026-03-10T14:30:00Z"), 42);
+    booking_print_key(key, at("2026-03-10T14:00:00Z"), at("2026-03-10T14:30:00Z"), 42, 0);
     assert_string_equal(key, "d7f2fc64-dd01-5323-86c1-00a13494323b");
     assert_string_equal(uuid5_of_url(slice_of("1773151200000.1773153000000.42.77")).text, "30f503e7-f168-5993-860f-11d5bcc00ef0");
 }

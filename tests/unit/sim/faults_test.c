@@ -91,12 +91,33 @@ static void every_fault_has_a_name_that_is_understood(void **)
         snprintf(rule, sizeof rule, "{\"fault\":\"%s\"}", sim_fault_name((enum sim_fault)i));
         struct sim_faults f = with(rule);
         assert_true(f.rule_count != UINT32_MAX);
-        if (!sim_fault_is_of_the_port((enum sim_fault)i)) assert_int_equal(faults_meet(&f, SIM_ME).fault, i);
+        if (sim_fault_is_of_the_port((enum sim_fault)i)) continue;
+        assert_int_equal(faults_meet(&f, sim_fault_is_of_webhooks((enum sim_fault)i) ? SIM_WEBHOOK : SIM_ME).fault, i);
     }
+}
+
+static void faults_of_webhooks_are_for_the_webhooks_unless_an_endpoint_is_named(void **)
+{
+    struct sim_faults f = with("{\"fault\":\"webhook_lost\"}");
+    assert_int_equal(faults_meet(&f, SIM_CREATE_BOOKING).fault, SIM_FAULT_NO_FAULT);
+    assert_int_equal(faults_meet(&f, SIM_WEBHOOK).telling, SIM_TELL_NOT);
+    f = with("{\"endpoint\":\"cancel_booking\",\"fault\":\"webhook_lost\"}");
+    assert_int_equal(faults_meet(&f, SIM_WEBHOOK).fault, SIM_FAULT_NO_FAULT);
+    assert_int_equal(faults_meet(&f, SIM_CANCEL_BOOKING).telling, SIM_TELL_NOT);
+    f = with("{\"seed\":1,\"rate\":1,\"faults\":[\"webhook_lost\",\"webhook_unsigned\"]}");
+    assert_true(sim_fault_is_of_webhooks(faults_meet(&f, SIM_WEBHOOK).fault));
+}
+
+static void a_rule_for_any_request_does_not_meet_webhooks(void **)
+{
+    struct sim_faults f = with("{\"seed\":1,\"rate\":1,\"faults\":[\"webhook_lost\",\"truncated\"]}");
+    assert_int_equal(faults_meet(&f, SIM_WEBHOOK).fault, SIM_FAULT_NO_FAULT);
+    assert_int_not_equal(faults_meet(&f, SIM_ME).fault, SIM_FAULT_NO_FAULT);
 }
 
 static void a_wrong_rule_is_refused(void **)
 {
+    assert_true(is_refused("{\"fault\":\"truncated\",\"endpoint\":\"webhook\"}"));
     assert_true(is_refused("{\"fault\":\"nonsense\"}"));
     assert_true(is_refused("{\"fault\":\"truncated\",\"endpoint\":\"nonsense\"}"));
     assert_true(is_refused("{\"fault\":\"truncated\",\"nth\":-1}"));
@@ -135,6 +156,8 @@ int main(void)
         cmocka_unit_test(rates_of_zero_and_one_are_never_and_always),
         cmocka_unit_test(a_seeded_rule_chooses_among_its_faults_and_no_others),
         cmocka_unit_test(every_fault_has_a_name_that_is_understood),
+        cmocka_unit_test(faults_of_webhooks_are_for_the_webhooks_unless_an_endpoint_is_named),
+        cmocka_unit_test(a_rule_for_any_request_does_not_meet_webhooks),
         cmocka_unit_test(a_wrong_rule_is_refused),
         cmocka_unit_test(a_missing_or_unknown_version_means_the_oldest),
         cmocka_unit_test(paths_lead_to_their_endpoint_with_their_segment),

@@ -13,7 +13,7 @@
 
 #define HOURS "\"schedule\":[{\"days\":[\"Monday\",\"Tuesday\",\"Wednesday\",\"Thursday\",\"Friday\"],\"start\":\"09:00\",\"end\":\"17:00\"}]"
 static const char small_world[] =
-    "{\"calcom\":{\"accounts\":[{\"api_key\":\"cal_a\",\"user_ids\":[1,2]}],"
+    "{\"calcom\":{\"accounts\":[{\"api_key\":\"cal_a\",\"user_ids\":[1,2],\"oauth_client_id\":\"client\",\"refresh_token\":\"rt_first\"}],"
     "\"users\":[{\"id\":1,\"name\":\"Ada\",\"time_zone\":\"Europe/Berlin\"," HOURS "},"
     "{\"id\":2,\"name\":\"Ben\",\"time_zone\":\"Europe/Berlin\"," HOURS "},"
     "{\"id\":3,\"name\":\"Night\",\"time_zone\":\"Europe/Berlin\",\"schedule\":[{\"days\":[\"Sunday\"],\"start\":\"00:00\",\"end\":\"06:00\"}]}],"
@@ -25,7 +25,9 @@ static const char small_world[] =
     "{\"id\":14,\"slug\":\"long\",\"title\":\"Long\",\"user_ids\":[1],\"length_minutes\":60,\"slot_interval_minutes\":30,\"before_buffer_minutes\":10,\"after_buffer_minutes\":20},"
     "{\"id\":15,\"slug\":\"night\",\"title\":\"Night\",\"user_ids\":[3],\"length_minutes\":60},"
     "{\"id\":16,\"slug\":\"parent\",\"title\":\"Parent\",\"kind\":\"managed\",\"user_ids\":[1],\"length_minutes\":30},"
-    "{\"id\":17,\"slug\":\"mine\",\"title\":\"Mine\",\"user_ids\":[1],\"length_minutes\":30,\"requires_authentication\":true}]}}";
+    "{\"id\":17,\"slug\":\"mine\",\"title\":\"Mine\",\"user_ids\":[1],\"length_minutes\":30,\"requires_authentication\":true},"
+    "{\"id\":18,\"slug\":\"duo\",\"title\":\"Duo\",\"kind\":\"round_robin\",\"user_ids\":[1,2,3],\"mandatory_hosts\":1,\"length_minutes\":30},"
+    "{\"id\":19,\"slug\":\"weekly\",\"title\":\"Weekly\",\"user_ids\":[1],\"length_minutes\":30,\"recurrence_count\":4}]}}";
 
 [[maybe_unused]] static int64_t at(const char *instant)
 {
