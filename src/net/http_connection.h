@@ -31,7 +31,7 @@ enum http_connection_state : uint8_t {
 /* From the first byte of a request to its answer. */
 struct http_work {
     struct http_request request; /* first: http_request_take_body() finds the rest by it */
-    struct http_message message;
+    struct http_message message; /* last: from its headers on, nothing is zeroed (see begin_request()) */
 };
 
 constexpr uint32_t http_answer_bytes = 512; /* most answers to webhooks are a status, and fit */

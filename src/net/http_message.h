@@ -46,11 +46,11 @@ struct http_message {
     uint32_t              header_count;
     char                 *text; /* method, names and values one after the other: small_text, or heap memory */
     uint32_t              text_length, text_capacity;
-    struct http_header    headers[http_headers_max + 1]; /* the last one is where an answer's surplus goes */
+    struct http_header    headers[http_headers_max + 1]; /* each is cleared when its turn comes; the last one is where an answer's surplus goes */
     char                  small_text[message_text_bytes];
 };
 
-void http_message_begin(struct http_message *m, enum message_kind kind, struct heap *heap); /* of zeroed memory, or after end */
+void http_message_begin(struct http_message *m, enum message_kind kind, struct heap *heap); /* of memory that is zeroed up to `headers`, or after end */
 void http_message_end(struct http_message *m);                                             /* gives the heap its memory back */
 
 /* Reads on; *bytes is left with what was not used. */
