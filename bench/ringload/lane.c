@@ -26,6 +26,9 @@ static void end_if_done(struct lane *l);
 
 static struct load_wire *load_wire_of(struct wire *w) { return container_of(w, struct load_wire, wire); }
 
+/* By when it was due: what is under way at the end counts, as what was under way when the warm-up ended does not. */
+static bool counts(const struct lane *l, const struct load_delivery *d) { return d->due_at_us >= l->counts_from_us; }
+
 /* -- requests -- */
 
 /* Head and body in one piece: the body first, at a fixed place, then the head so that it ends there. */
@@ -40,7 +43,7 @@ static struct slice write_request(struct lane *l, struct load_wire *w, const str
     }
     char *body = w->request + head_room, signature_memory[RETELL_SIGNATURE_BYTES_MAX + 1], head[head_room];
     struct buffer signature = buffer_over(signature_memory, sizeof signature_memory);
-    int64_t started_at_ms = l->began_at_ms + (int64_t)(l->plan->calls ? plan_due_us(l->plan, d->call, CALL_STARTED) / 1000 : 0);
+    int64_t started_at_ms = l->began_at_ms + (int64_t)(l->plan->calls ? plan_due_us(l->plan, d->call, SCRIPT_STARTED) / 1000 : 0);
     bodies_fill(body, t, l->plan, d->call, started_at_ms);
     retell_sign(&signature, slice_from(body, t->length), slice_from_text(l->plan->options->key), clock_wall_us() / 1000);
     int length = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nX-Retell-Signature: " SLICE_FORMAT "\r\nContent-Length: %u\r\n\r\n",
@@ -54,7 +57,7 @@ static void send_delivery(struct lane *l, struct load_wire *w, struct load_deliv
 {
     struct slice request = write_request(l, w, d);
     uint64_t now_us = clock_monotonic_us();
-    if (d->attempts == 0) histogram_record(&l->late_us, now_us - d->due_at_us);
+    if (d->attempts == 0 && counts(l, d)) histogram_record(&l->late_us, now_us - d->due_at_us);
     d->sent_at_us = now_us;
     d->attempts += 1;
     w->delivery = d;
@@ -63,8 +66,6 @@ static void send_delivery(struct lane *l, struct load_wire *w, struct load_deliv
 }
 
 /* -- what became of them -- */
-
-static bool counts(const struct lane *l, uint64_t now_us) { return now_us >= l->counts_from_us; }
 
 static void note_fate(struct lane *l, const struct load_delivery *d, bool acknowledged)
 {
@@ -77,7 +78,7 @@ static void note_fate(struct lane *l, const struct load_delivery *d, bool acknow
 static void settle(struct lane *l, struct load_delivery *d, bool acknowledged, uint64_t now_us)
 {
     note_fate(l, d, acknowledged);
-    if (acknowledged && counts(l, now_us)) {
+    if (acknowledged && counts(l, d)) {
         histogram_record(&l->latency_us[d->event], now_us - d->due_at_us);
         counter_add(&l->counters.acknowledged, 1);
     }
@@ -127,6 +128,13 @@ static void wire_ready(struct wire *w)
 
 static void next_of_closed_loop(struct lane *l);
 
+/* The warmest connection goes first, unless all are to be in use. */
+static void give_back(struct lane *l, struct wire *w)
+{
+    if (l->plan->options->spread) list_push_back(&l->idle, &w->node);
+    else list_push_front(&l->idle, &w->node);
+}
+
 static void wire_answered(struct wire *w, enum wire_end how, uint16_t status)
 {
     struct load_wire *lw = load_wire_of(w);
@@ -134,8 +142,8 @@ static void wire_answered(struct wire *w, enum wire_end how, uint16_t status)
     struct load_delivery *d = lw->delivery;
     uint64_t now_us = clock_monotonic_us();
     lw->delivery = nullptr;
-    if (w->state == WIRE_IDLE) list_push_front(&l->idle, &w->node); /* the warmest connection first */
-    if (how == WIRE_ANSWERED && counts(l, now_us)) histogram_record(&l->wire_us, now_us - d->sent_at_us);
+    if (w->state == WIRE_IDLE) give_back(l, w);
+    if (how == WIRE_ANSWERED && counts(l, d)) histogram_record(&l->wire_us, now_us - d->sent_at_us);
     if (how == WIRE_ANSWERED && status / 100 == 2) {
         settle(l, d, true, now_us);
     } else {
@@ -220,13 +228,14 @@ static void launch(struct lane *l, uint64_t call, enum call_event e, uint64_t du
 static bool find_next(const struct lane *l, enum call_event *e, uint64_t *due_at_us)
 {
     bool found = false;
-    for (uint8_t i = 0; i < CALL_EVENTS; i++) {
-        if (l->next_call[i] >= l->plan->call_count) continue;
-        uint64_t due = l->began_at_us + plan_due_us(l->plan, l->next_call[i], (enum call_event)i);
+    for (uint32_t i = 0; i < l->plan->options->told_count; i++) {
+        enum call_event told = l->plan->options->told[i];
+        if (l->next_call[told] >= l->plan->call_count) continue;
+        uint64_t due = l->began_at_us + plan_due_us(l->plan, l->next_call[told], told);
         if (found && due >= *due_at_us) continue;
         found = true;
         *due_at_us = due;
-        *e = (enum call_event)i;
+        *e = told;
     }
     return found;
 }
@@ -245,13 +254,14 @@ static void on_beat(struct metronome *m)
     else end_if_done(l);
 }
 
-/* In a closed loop an event is due when it can be sent: three events a call, calls without end until the time is over. */
+/* In a closed loop an event is due when it can be sent: call after call with its events, without end until the time is over. */
 static void next_of_closed_loop(struct lane *l)
 {
+    const struct load_options *o = l->plan->options;
     uint64_t now_us = clock_monotonic_us();
     if (l->finishing || now_us >= l->ends_at_us) return;
     uint64_t n = l->next_call[0]++;
-    launch(l, n / CALL_EVENTS * l->count + l->index, (enum call_event)(n % CALL_EVENTS), now_us);
+    launch(l, n / o->told_count * l->count + l->index, o->told[n % o->told_count], now_us);
 }
 
 static bool plan_is_over(const struct lane *l)
@@ -291,15 +301,16 @@ void lane_begin(struct lane *l, struct shard *s, uint64_t begins_at_us)
     list_init(&l->idle);
     l->began_at_us = begins_at_us;
     l->began_at_ms = (s->wall_us + (int64_t)(begins_at_us - s->now_us)) / 1000;
-    l->counts_from_us = begins_at_us + (o->closed ? (uint64_t)(o->warmup_s * 1e6) : 0);
+    l->counts_from_us = begins_at_us + (uint64_t)(o->warmup_s * 1e6);
     l->ends_at_us = begins_at_us + (uint64_t)(o->duration_s * 1e6);
-    for (uint8_t e = 0; e < CALL_EVENTS; e++) l->next_call[e] = o->closed ? 0 : l->index;
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) l->next_call[e] = o->closed ? 0 : l->index;
     metronome_init(&l->metronome, s, on_beat);
     shard_hold(s);
     if (o->closed) {
         for (uint32_t n = 0; n < l->wires_max; n++) next_of_closed_loop(l);
         pump(l);
     }
+    while (o->spread && l->wires_open < l->wires_max && connect_one(l)) {}
     metronome_set(&l->metronome, o->closed ? l->ends_at_us : begins_at_us);
 }
 

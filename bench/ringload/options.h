@@ -1,6 +1,7 @@
 #pragma once
 /* What a run is asked to do: ringload's flags, read once, read by everyone. */
 #include <stdint.h>
+#include "sim/call_script.h"
 
 struct load_options {
     const char *url, *key, *agent, *to; /* to: numbers, comma between */
@@ -13,7 +14,10 @@ struct load_options {
     uint64_t    connections;
     uint64_t    threads, seed;
     uint64_t    closed;                 /* connections of a closed loop; 0: open loop */
-    double      warmup_s;               /* of a closed loop: not counted */
+    double      warmup_s;               /* what is due before is told and not counted */
+    bool        spread;                 /* all connections are opened first, and used in turn */
+    enum call_event told[SCRIPT_EVENTS];  /* of each call */
+    uint32_t    told_count;
     const char *control_url, *world_path, *database_url, *json_path;
     double      settle_s;               /* how long the engine may take to drain */
     bool        verify;

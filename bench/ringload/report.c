@@ -20,7 +20,7 @@ void report_progress(const struct lane *lanes, uint32_t count, double at_s)
     all = (struct histogram){ 0 };
     int64_t open = 0;
     for (uint32_t i = 0; i < count; i++) {
-        for (uint8_t e = 0; e < CALL_EVENTS; e++) histogram_add(&all, &lanes[i].latency_us[e]);
+        for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) histogram_add(&all, &lanes[i].latency_us[e]);
         open += gauge_read(&lanes[i].counters.open);
     }
     uint64_t sent = sum_of(lanes, count, sent), acknowledged = sum_of(lanes, count, acknowledged);
@@ -35,7 +35,7 @@ void report_gather(struct load_report *r, const struct lane *lanes, uint32_t cou
 {
     *r = (struct load_report){ .took_s = took_s };
     for (uint32_t i = 0; i < count; i++) {
-        for (uint8_t e = 0; e < CALL_EVENTS; e++) {
+        for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) {
             histogram_add(&r->latency_us[e], &lanes[i].latency_us[e]);
             histogram_add(&r->all_us, &lanes[i].latency_us[e]);
         }
@@ -69,15 +69,16 @@ static void print_row(const char *name, const struct histogram *h)
     printf(" %9.3f\n", ms_of(atomic_load_explicit(&h->max_us, memory_order_relaxed)));
 }
 
-static double counted_s(const struct load_report *r, const struct load_options *o) { return o->closed ? o->duration_s - o->warmup_s : r->took_s; }
+static double counted_s(const struct load_report *r, const struct load_options *o) { return (o->closed ? o->duration_s : r->took_s) - o->warmup_s; }
 
 static void print_title(const struct load_options *o, const struct load_plan *p)
 {
     if (o->closed)
-        printf("\nclosed loop: %llu connections, %.1f s (%.1f s of them not counted)\n", (unsigned long long)o->closed, o->duration_s, o->warmup_s);
+        printf("\nclosed loop: %llu connections, %.1f s\n", (unsigned long long)o->closed, o->duration_s);
     else
         printf("\nopen loop: %llu calls at once, %.1f new ones a second for %.1f s: %llu calls, %llu of them book\n", (unsigned long long)o->calls, o->rate, o->duration_s,
                (unsigned long long)p->call_count, (unsigned long long)p->bookings);
+    if (o->warmup_s > 0) printf("  the first %.1f s are not counted\n", o->warmup_s);
     if (p->bookings_without_slot) printf("  %llu calls that wanted to book found no slot left, and only talked\n", (unsigned long long)p->bookings_without_slot);
 }
 
@@ -87,7 +88,7 @@ void report_print(const struct load_report *r, const struct load_options *o, con
     printf("\n  %-22s %9s", "milliseconds", "count");
     for (uint32_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) printf(" %9s", quantile_names[i]);
     printf(" %9s\n", "max");
-    for (uint8_t e = 0; e < CALL_EVENTS; e++) print_row(call_event_name((enum call_event)e), &r->latency_us[e]);
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) print_row(call_event_name((enum call_event)e), &r->latency_us[e]);
     print_row("all, due to 2xx", &r->all_us);
     print_row("sent to answered", &r->wire_us);
     print_row("due to sent", &r->late_us);
@@ -117,6 +118,7 @@ static void add_asked(struct json_writer *w, const struct load_options *o, const
     json_add_unsigned(w, "calls_at_once", o->calls);
     json_add_real(w, "calls_per_second", o->rate);
     json_add_real(w, "seconds", o->duration_s);
+    json_add_real(w, "warmup_seconds", o->warmup_s);
     json_add_unsigned(w, "calls", p->call_count);
     json_add_unsigned(w, "bookings", p->bookings);
     json_add_unsigned(w, "body_bytes_min", o->body_bytes_min);
@@ -153,7 +155,7 @@ bool report_write(const char *path, const struct load_report *r, const struct lo
     add_asked(&w, o, p);
     add_counts(&w, r, o);
     json_begin_object(&w, "latency_ms");
-    for (uint8_t e = 0; e < CALL_EVENTS; e++) add_histogram(&w, call_event_name((enum call_event)e), &r->latency_us[e]);
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++) add_histogram(&w, call_event_name((enum call_event)e), &r->latency_us[e]);
     add_histogram(&w, "all", &r->all_us);
     add_histogram(&w, "sent_to_answered", &r->wire_us);
     add_histogram(&w, "due_to_sent", &r->late_us);

@@ -134,13 +134,21 @@ static bool read_sizes(const char *text, uint64_t *min, uint64_t *max)
     return *min >= 1 && *min <= *max && *max <= 512 * 1024;
 }
 
+/* name nullptr: all of them. */
+static bool read_events(const char *name, struct load_options *o)
+{
+    for (uint8_t e = 0; e < SCRIPT_EVENTS; e++)
+        if (!name || strcmp(name, call_event_name((enum call_event)e)) == 0) o->told[o->told_count++] = (enum call_event)e;
+    return o->told_count > 0;
+}
+
 static const char *what_is_wrong(const struct load_options *o)
 {
     if (!o->url || !o->key || !o->agent || !o->to) return "--url, --key, --agent and --to are needed";
     if (o->threads < 1 || o->threads > LANES_MAX) return "--threads is 1 to 16";
     if (o->rate <= 0 || o->duration_s <= 0 || o->calls < 1) return "--calls, --rate and --duration must be positive";
     if (o->connections < 1 || o->connections > 32'768 || o->closed > 32'768) return "there are 1 to 32768 connections";
-    if (o->closed && o->warmup_s >= o->duration_s) return "--warmup must be shorter than --duration";
+    if (o->warmup_s >= o->duration_s) return "--warmup must be shorter than --duration";
     if (o->closed && (o->verify || o->book_share > 0)) return "a closed loop is for throughput: it neither books nor verifies";
     if (o->book_share > 1) return "--book-share is at most 1";
     return nullptr;
@@ -150,7 +158,7 @@ int main(int argc, char **argv)
 {
     static struct load load;
     struct load_options *o = &load.options;
-    const char *sizes = "2k-60k";
+    const char *sizes = "2k-60k", *event = nullptr;
     bool help = false;
     *o = (struct load_options){ .agent = "agent_load", .calls = 100, .rate = 50, .duration_s = 10, .analysis_gap_ms = 500, .connections = 1024, .threads = 1, .settle_s = 60, .seed = random_u64() };
     const struct flag flags[] = {
@@ -159,7 +167,7 @@ int main(int argc, char **argv)
         { "agent", FLAG_TEXT, &o->agent, "agent id (agent_load)" },
         { "to", FLAG_TEXT, &o->to, "called numbers, comma between" },
         { "calls", FLAG_NUMBER, &o->calls, "going on at once (100): each lasts calls / rate seconds" },
-        { "rate", FLAG_REAL, &o->rate, "new calls a second (50); each tells three events" },
+        { "rate", FLAG_REAL, &o->rate, "new calls a second (50); each tells its events" },
         { "duration", FLAG_REAL, &o->duration_s, "seconds in which new calls come (10)" },
         { "bodies", FLAG_TEXT, &sizes, "bytes of ended and analyzed, MIN-MAX (2k-60k)" },
         { "book-share", FLAG_REAL, &o->book_share, "of the calls agree on an appointment (0); needs --control and --world" },
@@ -168,7 +176,9 @@ int main(int argc, char **argv)
         { "threads", FLAG_NUMBER, &o->threads, "shards of the generator (1)" },
         { "seed", FLAG_NUMBER, &o->seed, "of call ids, sizes and bookings (from the kernel if absent)" },
         { "closed", FLAG_NUMBER, &o->closed, "closed loop on so many connections instead, for throughput" },
-        { "warmup", FLAG_REAL, &o->warmup_s, "seconds of a closed loop that do not count (0)" },
+        { "warmup", FLAG_REAL, &o->warmup_s, "what is due in the first so many seconds does not count (0)" },
+        { "event", FLAG_TEXT, &event, "tell only this event of each call: call_started, call_ended or call_analyzed (all three)" },
+        { "spread", FLAG_YES, &o->spread, "open all connections before the first event, and use them in turn" },
         { "control", FLAG_TEXT, &o->control_url, "the simulator's control port" },
         { "world", FLAG_TEXT, &o->world_path, "the world file" },
         { "verify", FLAG_YES, &o->verify, "compare PostgreSQL and Cal.com with what was acknowledged" },
@@ -182,6 +192,7 @@ int main(int argc, char **argv)
     if (!flags_read(flags, count, argc - 1, argv + 1, &error)) return refuse_usage(error.text);
     if (help) return flags_print_help(flags, count), 0;
     if (!read_sizes(sizes, &o->body_bytes_min, &o->body_bytes_max)) return refuse_usage("--bodies wants MIN-MAX, as 2k-60k; at most 512k");
+    if (!read_events(event, o)) return refuse_usage("--event is call_started, call_ended or call_analyzed");
     const char *wrong = what_is_wrong(o);
     return wrong ? refuse_usage(wrong) : run(&load);
 }
