@@ -94,6 +94,7 @@ pub fn build(b: *std.Build) void {
         installTool(b, steps.test_programs, buildTool(b, options, &libraries, source, "ops"), "bench");
     }
     installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
+    installTool(b, steps.test_programs, slowEngine(b, options, &libraries), "bench");
     if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
 
     // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
@@ -154,22 +155,13 @@ fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []
     const module = newModule(b, options);
     module.addCSourceFiles(.{ .files = sources, .flags = flags(b) });
     linkFolder(module, libraries, folder);
-    b.installArtifact(newProgram(b, name, module));
-}
-
-/// With the C library's memcpy and its like, which know this processor, in place of Zig's portable ones. What is then missing, dividing 128 bits (mbedTLS does), is in
-/// libgcc_s, which ICU brings into every process anyway.
-fn newProgram(b: *std.Build, name: []const u8, module: *std.Build.Module) *std.Build.Step.Compile {
-    module.addObjectFile(.{ .cwd_relative = "/usr/lib/" ++ multiarch ++ "/libgcc_s.so.1" });
-    const program = b.addExecutable(.{ .name = name, .root_module = module });
-    program.bundle_compiler_rt = false;
-    return program;
+    b.installArtifact(b.addExecutable(.{ .name = name, .root_module = module }));
 }
 
 /// The engine with a database that says yes at once: see bench/ingest/instant_db.c.
 fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
     const module = newModule(b, options);
-    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = flags(b) });
+    addEngineOnSlowDisk(b, module);
     module.addCSourceFiles(.{ .files = &.{
         "bench/ingest/instant_db.c", "src/db/admin.c", "src/db/confinement.c", "src/db/migrate.c", "src/db/sqlstate.c", "src/db/statements.c", "src/db/steady.c", "src/db/unit.c", "src/db/user.c",
     }, .flags = flags(b) });
@@ -178,14 +170,29 @@ fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Bu
         if (!std.mem.eql(u8, used, "db")) module.linkLibrary(libraries.get(used).?);
         for (find(used).system) |system| linkSystem(module, system);
     }
-    return newProgram(b, "ringmaster-instant", module);
+    return b.addExecutable(.{ .name = "ringmaster-instant", .root_module = module });
+}
+
+/// The engine as it is, with a journal that can be told to be slow.
+fn slowEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    addEngineOnSlowDisk(b, module);
+    linkFolder(module, libraries, "ops");
+    return b.addExecutable(.{ .name = "ringmaster-slow", .root_module = module });
+}
+
+/// See bench/ingest/slow_journal.c, which alone sees journal_open by its own name.
+fn addEngineOnSlowDisk(b: *std.Build, module: *std.Build.Module) void {
+    const renamed = std.mem.concat(b.allocator, []const u8, &.{ flags(b), &.{"-Djournal_open=bench_journal_open"} }) catch @panic("OOM");
+    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = renamed });
+    module.addCSourceFiles(.{ .files = &.{"bench/ingest/slow_journal.c"}, .flags = flags(b) });
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
     const module = newModule(b, options);
     module.addCSourceFiles(.{ .files = &.{source}, .flags = flags(b) });
     linkFolder(module, libraries, folder);
-    return newProgram(b, std.fs.path.stem(source), module);
+    return b.addExecutable(.{ .name = std.fs.path.stem(source), .root_module = module });
 }
 
 fn installTool(b: *std.Build, step: *std.Build.Step, program: *std.Build.Step.Compile, directory: []const u8) void {

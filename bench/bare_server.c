@@ -2,14 +2,16 @@
  * No parser, no signature, no tenant. With --journal it also writes the bodies of each turn, framed and summed, in one durable write, and answers
  * when that is done. Ingest is measured beside it, with the same client in the same run: what is lost against it is the price of everything else.
  *
- *     bare_server [--port N] [--journal FILE] [--cpu N]      (prints its port; ends on SIGTERM or SIGINT)
+ *     bare_server [--port N] [--journal FILE] [--sync-extra-us N] [--cpu N]      (prints its port; ends on SIGTERM or SIGINT)
  *
+ * --sync-extra-us: as if the disk took so much longer for every write.
  * It trusts its client: heads in one piece, "Content-Length" in that spelling, bodies below 64 KiB.
  */
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/ensure.h"
 #include "base/list.h"
@@ -18,7 +20,7 @@
 #include "limits.h"
 
 enum : uint32_t { ANSWERS_AT_ONCE = 64, PAGE_BYTES = 4096, BODY_BYTES_MAX = 64 * 1024 };
-enum : size_t { BATCH_BYTES = 8 * 1024 * 1024, JOURNAL_BYTES = 256 * 1024 * 1024 };
+enum : size_t { BATCH_BYTES = 80 * 1024 * 1024 /* a thousand of the largest */, JOURNAL_BYTES = 256 * 1024 * 1024 };
 
 #define ANSWER "HTTP/1.1 204 No Content\r\n\r\n"
 static char answers[ANSWERS_AT_ONCE * (sizeof ANSWER - 1)];
@@ -50,6 +52,8 @@ static struct batch batches[2];
 static uint32_t     filling; /* which of them; the other one is being written */
 static struct io_op writing;
 static uint64_t     journal_offset;
+static uint64_t     sync_extra_us;
+static uint64_t     durable_at_us = UINT64_MAX; /* of a batch that is written, and held back for the slow disk's sake */
 
 static void received(struct io_op *op, struct io_result result);
 
@@ -99,9 +103,8 @@ static void send_answers(void)
 
 /* -- the journal -- */
 
-static void written(struct io_op *, struct io_result result)
+static void answer_batch(void)
 {
-    ensure(result.status == IO_OK);
     struct batch *b = &batches[1 - filling];
     for (uint32_t n = 0; n < b->count; n++) {
         struct connection *c = b->owners[n];
@@ -110,12 +113,20 @@ static void written(struct io_op *, struct io_result result)
         else owe_answer(c);
     }
     b->length = b->count = 0;
+    durable_at_us = UINT64_MAX;
+}
+
+static void written(struct io_op *, struct io_result result)
+{
+    ensure(result.status == IO_OK);
+    if (sync_extra_us > 0) durable_at_us = clock_monotonic_us() + sync_extra_us;
+    else answer_batch();
 }
 
 static void write_batch(void)
 {
     struct batch *b = &batches[filling];
-    if (b->count == 0 || writing.submitted) return;
+    if (b->count == 0 || writing.submitted || durable_at_us != UINT64_MAX) return;
     size_t whole = (b->length + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     memset(b->bytes + b->length, 0, whole - b->length);
     if (journal_offset + whole > JOURNAL_BYTES) journal_offset = 0; /* round and round: nobody reads it */
@@ -245,11 +256,12 @@ static uint16_t port_of_arguments(int count, char **words)
 {
     uint16_t port = 0;
     for (int n = 1; n < count; n += 2) {
-        if (n + 1 == count) fail("every option wants a value: [--port N] [--journal FILE] [--cpu N]");
+        if (n + 1 == count) fail("every option wants a value: [--port N] [--journal FILE] [--sync-extra-us N] [--cpu N]");
         if (strcmp(words[n], "--port") == 0) port = (uint16_t)atoi(words[n + 1]);
         else if (strcmp(words[n], "--journal") == 0) open_journal(words[n + 1]);
+        else if (strcmp(words[n], "--sync-extra-us") == 0) sync_extra_us = strtoul(words[n + 1], nullptr, 10);
         else if (strcmp(words[n], "--cpu") == 0) pin_to(atoi(words[n + 1]));
-        else fail("usage: bare_server [--port N] [--journal FILE] [--cpu N]");
+        else fail("usage: bare_server [--port N] [--journal FILE] [--sync-extra-us N] [--cpu N]");
     }
     return port;
 }
@@ -272,7 +284,8 @@ int main(int count, char **words)
     fflush(stdout);
 
     while (!is_over) {
-        io_turn(io, UINT64_MAX);
+        io_turn(io, durable_at_us);
+        if (clock_monotonic_us() >= durable_at_us) answer_batch();
         write_batch();
         send_answers();
     }

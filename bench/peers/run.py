@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""What one would use instead, side by side in one run: the same duty (verify Retell's signature, make the webhook durable, answer 2xx) by the engine, by Fastify with
+BullMQ, by Go with PostgreSQL, and by nginx with php-fpm, with two servers that do less as ceilings. One core for each server with all its processes, another for
+the client (ringload), which is the same for all.
+
+    bench/peers/run.py [--quick] [--peer NAME]… [--seconds S] [--rounds N] [--json FILE] [--prefix DIRECTORY] [--lock FILE]
+
+Bodies of 2 and 60 KB (call_ended), 64 and 1,000 connections; a closed loop, and an open one at 1,000, 3,000 and 10,000 a second; and all of it with a disk whose
+sync takes 5 ms longer. A round measures every peer in every cell, so a ratio is of two figures taken within seconds of each other. Every server is asked to
+refuse forged signatures before it is measured, and must hold afterwards exactly what it acknowledged: if not, the run fails. bench/peers/setup.sh installs."""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import servers
+from servers import CLIENT_CPU, PEERS, ROOT, cpu_us, forgeries, status_of, worlds
+
+WARM_UP_S, CONNECTING_S = 1.5, 0.25 # a load before the one that is measured; and what of that one does not count
+RATES = (1000, 3000, 10_000)
+ENGINES = ("instant", "ringmaster")
+
+
+# -- one cell ------------------------------------------------------------------------------------------------------------------------------------
+
+
+class Cell:
+    """What is asked of each peer: body size, connections, events a second (None: closed loop), slow disk."""
+
+    def __init__(self, body, connections, rate, slow):
+        self.body, self.connections, self.rate, self.slow = body, connections, rate, slow
+
+    def __eq__(self, other):
+        return vars(self) == vars(other)
+
+    def __hash__(self):
+        return hash(tuple(vars(self).values()))
+
+    def __str__(self):
+        loop = f"open loop, {self.rate:,}/s" if self.rate else "closed loop"
+        return f"{loop}, {self.body}B bodies, {self.connections:,} connections" + (", sync + 5 ms" if self.slow else "")
+
+    def closed(self):
+        return Cell(self.body, self.connections, None, self.slow)
+
+    def arguments(self):
+        shared = ["--bodies", f"{self.body}-{self.body}"]
+        if self.rate:
+            return [*shared, "--rate", str(self.rate), "--calls", "1", "--connections", str(self.connections), "--spread"]
+        return [*shared, "--closed", str(self.connections)]
+
+
+class Load:
+    """One run of ringload against a peer: its own account, how many 2xx it was given in all, and how many outcomes it does not know."""
+
+    def __init__(self, bench, peer, arguments, seconds):
+        out = bench.directory / "ringload.json"
+        out.unlink(missing_ok=True)
+        used = cpu_us(peer.pids())
+        done = subprocess.run(["taskset", "-c", str(CLIENT_CPU), bench.prefix / "bin" / "ringload", "--url", peer.url, "--key", peer.key, "--to", "+493023125001", "--event",
+                               "call_ended", "--warmup", str(CONNECTING_S), "--duration", str(seconds + CONNECTING_S), *arguments, "--json", out],
+                              capture_output=True, text=True, timeout=seconds + 120)
+        if not out.exists():
+            raise worlds.Trouble(f"ringload could not load {peer.name}: {done.stderr.strip()[-300:]}")
+        self.result = json.loads(out.read_text())
+        self.result["acknowledged_per_second"] = self.result["acknowledged"] / seconds
+        self.unclear = sum(self.result[k] for k in ("timed_out", "broken", "status_5xx"))
+        self.answered = self.result["sent"] - self.unclear - self.result["status_4xx"] - self.result["status_other"]
+        self.cpu_us = (cpu_us(peer.pids()) - used) / max(self.answered, 1)
+
+
+def refuse_forgeries(peer):
+    let_in = [what for what, header, body in forgeries(peer.key) if status_of(peer.url, header, body) != 401]
+    if let_in:
+        raise worlds.Trouble(f"{peer.name} does not refuse: {', '.join(let_in)}")
+
+
+def check_what_is_stored(peer, loads):
+    """What had no answer in time may have been stored all the same; nothing else may differ."""
+    answered, unclear = sum(load.answered for load in loads), sum(load.unclear for load in loads)
+    peer.settle(answered)
+    stored = peer.stored()
+    if not answered <= stored <= answered + unclear:
+        raise worlds.Trouble(f"{peer.name} acknowledged {answered:,} webhooks and holds {stored:,} ({unclear:,} without a clear answer)")
+
+
+def measure(bench, peer, cell, seconds):
+    peer.start(cell.slow)
+    try:
+        if peer.verifies:
+            refuse_forgeries(peer)
+        if peer.keeps and peer.stored() != 0:
+            raise worlds.Trouble(f"{peer.name} stored what it refused")
+        warm_up = Load(bench, peer, ["--bodies", f"{cell.body}-{cell.body}", "--closed", "32"], WARM_UP_S)
+        peer.settle(warm_up.answered)
+        load = Load(bench, peer, cell.arguments(), seconds)
+        if peer.keeps:
+            check_what_is_stored(peer, [warm_up, load])
+        return {"cpu_us": load.cpu_us, "result": load.result}
+    finally:
+        peer.stop()
+
+
+# -- the matrix ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def cells(quick):
+    """Closed loops first: they tell which rates a peer can hold."""
+    if quick:
+        return [Cell("2k", 64, None, False), Cell("2k", 64, 1000, False)]
+    shapes = [(body, connections, slow) for slow in (False, True) for body in ("2k", "60k") for connections in (64, 1000)]
+    return [Cell(body, connections, rate, slow) for rate in (None, *RATES) for body, connections, slow in shapes]
+
+
+def can_hold(cell, found):
+    """An arrival rate over nine tenths of what the peer did in a closed loop says nothing but that it cannot."""
+    closed = [per_second(m) for m in found.get(cell.closed(), [])]
+    return not cell.rate or not closed or cell.rate <= 0.9 * statistics.median(closed)
+
+
+@contextlib.contextmanager
+def turn(lock):
+    """Other measurements of this machine wait meanwhile, and this one for them."""
+    if not lock:
+        yield
+        return
+    with open(lock, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run_matrix(bench, peers, options, say):
+    found = {name: {} for name in peers}
+    for round_number in range(options.rounds):
+        for cell in cells(options.quick):
+            with turn(options.lock):
+                for name, peer in peers.items():
+                    if cell.slow and not peer.syncs or not can_hold(cell, found[name]):
+                        continue
+                    measured = measure(bench, peer, cell, options.seconds)
+                    measured["round"] = round_number
+                    found[name].setdefault(cell, []).append(measured)
+                    say(f"round {round_number + 1}: {cell}: {peer.name}: {measured['result']['acknowledged_per_second']:,.0f}/s, {measured['cpu_us']:.1f} us")
+    return found
+
+
+class Bench:
+    """A folder on the disk that is measured, whom root becomes, and what the two engines share."""
+
+    def __init__(self, prefix):
+        self.prefix = pathlib.Path(prefix).resolve()
+        self.user = worlds.unprivileged_user()
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmaster-peers-", dir="/var/tmp"))
+        self.directory.chmod(0o755)
+        self.engines = servers.Engines(self)
+
+    def close(self):
+        self.engines.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+# -- what came out -------------------------------------------------------------------------------------------------------------------------------
+
+
+HEADS_CLOSED = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "instant / it", "by CPU", "ringmaster / it", "by CPU", ""]
+HEADS_OPEN = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "sent late, p99 ms", ""]
+
+
+def per_second(measured):
+    return measured["result"]["acknowledged_per_second"]
+
+
+def per_cpu(measured):
+    return 1 / measured["cpu_us"]
+
+
+def median(measured, figure):
+    return statistics.median(figure(m) for m in measured)
+
+
+def ratio(found, engine, name, cell, figure):
+    """The engine's figure / the peer's, round by round; the median."""
+    ours = {m["round"]: m for m in found.get(engine, {}).get(cell, [])}
+    pairs = [figure(ours[m["round"]]) / figure(m) for m in found[name][cell] if m["round"] in ours and figure(m) > 0]
+    return f"{statistics.median(pairs):.2f}" if pairs else ""
+
+
+def remark(measured):
+    counts = {what: sum(m["result"][key] for m in measured) for what, key in (("answered 503", "status_5xx"), ("timed out", "timed_out"), ("broken", "broken"))}
+    sent = sum(m["result"]["sent"] for m in measured)
+    return ", ".join(f"{count / sent:.1%} {what}" for what, count in counts.items() if count)
+
+
+def row(found, name, title, cell):
+    measured = found[name][cell]
+    latency = [median(measured, lambda m, q=q: m["result"]["latency_ms"]["all"][q]) for q in ("p50", "p99", "p99.9")]
+    if cell.rate:
+        more = [f"{median(measured, lambda m: m['result']['latency_ms']['due_to_sent']['p99']):.2f}"]
+    else:
+        more = [ratio(found, engine, name, cell, figure) for engine in ENGINES for figure in (per_second, per_cpu)]
+    return [title, f"{median(measured, per_second):,.0f}", f"{median(measured, lambda m: m['cpu_us']):.1f}", *(f"{ms:.2f}" for ms in latency), *more, remark(measured)]
+
+
+def print_cell(found, peers, cell):
+    heads = HEADS_OPEN if cell.rate else HEADS_CLOSED
+    print(f"\n### {cell}\n\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    for name, peer in peers.items():
+        if cell in found[name]:
+            print("| " + " | ".join(row(found, name, peer.name, cell)) + " |")
+        elif cell.closed() in found[name]:
+            print(f"| {peer.name} | cannot hold it" + " |" * (len(heads) - 1))
+
+
+def print_tables(found, peers, rounds):
+    for cell in dict.fromkeys(cell for measured in found.values() for cell in measured):
+        print_cell(found, peers, cell)
+    print(f"\nMedians of {rounds} rounds.")
+
+
+def as_json(found, peers):
+    return [{"peer": name, "title": peers[name].name, **vars(cell), "rounds": measured} for name, by_cell in found.items() for cell, measured in by_cell.items()]
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two cells, to see that all work")
+    parser.add_argument("--peer", action="append", choices=PEERS, help="only this one (and others so named)")
+    parser.add_argument("--seconds", type=float, default=2, help="that count, of each cell (2)")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--json", type=pathlib.Path, help="where everything is written, too")
+    parser.add_argument("--prefix", default=ROOT / "zig-out", help="where the engine and its benches are installed (zig-out)")
+    parser.add_argument("--lock", help="a file that is locked while a cell is measured, for machines that several share")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    subprocess.run([ROOT / "bench" / "peers" / "setup.sh"], check=True)
+    bench = Bench(options.prefix)
+    peers = {name: PEERS[name](bench) for name in options.peer or PEERS}
+    try:
+        found = run_matrix(bench, peers, options, lambda text: print(text, file=sys.stderr, flush=True))
+    finally:
+        bench.close()
+    if options.json:
+        options.json.write_text(json.dumps(as_json(found, peers), indent=1))
+    print_tables(found, peers, options.rounds)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except worlds.Trouble as trouble:
+        sys.exit(f"peers: {trouble}")
