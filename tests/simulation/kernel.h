@@ -77,6 +77,7 @@ void process_kill_at_seam(struct process *p, uint64_t nth);
 /* What a process that ended by itself has left behind: all 0, or it is a leak. Killed ones have nothing by definition. */
 struct process_remains { uint64_t memory_blocks, memory_bytes, descriptors, rings, fibers; };
 [[nodiscard]] struct process_remains process_remains(const struct process *p);
+void process_forget(struct process *p); /* over: its record goes */
 
 /* -- the seam -- */
 

@@ -83,6 +83,12 @@ static void end_by_itself(struct process *p)
     bury(p, false);
 }
 
+void process_forget(struct process *p)
+{
+    ensure(p->is_over);
+    free(p);
+}
+
 static void thaw(struct event *e)
 {
     struct process *p = container_of(e, struct process, thaw);

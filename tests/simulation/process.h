@@ -1,5 +1,6 @@
 #pragma once
 /* tests/simulation/process.h: inside the kernel: what fibers, memory, descriptors and rings have to do with the process they belong to. */
+#include <setjmp.h>
 #include <ucontext.h>
 #include "kernel.h"
 
@@ -19,7 +20,9 @@ struct fiber {
     void            *resident;   /* thread_resident, while it does not run */
     const void      *waits_for;  /* a monitor */
     struct fiber    *joiner;
-    ucontext_t       context;
+    ucontext_t       beginning;
+    jmp_buf          left_at;    /* where it waits */
+    bool             has_begun;
     char            *stack;
     void            *sanitizer;  /* AddressSanitizer's idea of the stack that was left */
 };
