@@ -1,0 +1,189 @@
+"""Are the checkers any good? planted.py plants each bug of tests/simulation/planted in a copy of the sources and lives worlds until one of them notices.
+
+    planted.py [--only NAME] [--budget WORLDS] [--first-seed N] [--jobs J] [--write]     searches; --write leaves the table in docs/PLANTED_BUGS.md
+    planted.py --known [--only NAME] [--share K/N]     each with the seed that found it (planted/found.txt), in one world: for every day
+
+A bug is a unified diff against src/ or tests/simulation/, and its first line says which promise it breaks. What finds it is a world that breaks a promise with the
+bug in it and none without: a seed that fails on its own finds nothing. Ends with "N passed, N failed"; not found, or not applicable any more, is failed."""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import build  # noqa: E402
+from build import ROOT  # noqa: E402
+
+PATCHES, FOUND = ROOT / "tests" / "simulation" / "planted", ROOT / "tests" / "simulation" / "planted" / "found.txt"
+TABLE = ROOT / "docs" / "PLANTED_BUGS.md"
+CHUNK_MAX, CHUNK_SECONDS = 40, 3600
+
+
+def say(text):
+    print(text, flush=True)
+
+
+# -- what a world said ---------------------------------------------------------------------------------------------------------------------------
+
+
+def words_of(output, seed):
+    """The promise that broke in that world, as the simulator says it; an ensure() by its place."""
+    broken = re.search(rf"^seed {seed}: BROKEN: (.*)", output, re.M)
+    ensured = re.search(r"(\S+?\.[ch]):\d+: broken: (.*)", output)
+    failed = re.search(rf"^seed {seed}: FAILED \((.*?)\)", output, re.M)
+    if ensured and (not broken or broken[1].startswith("an ensure()")):
+        return f"ensure({ensured[2]}) in {ensured[1].split('src/')[-1]}"
+    return broken[1] if broken else failed[1] if failed else "?"
+
+
+def live(program, seed, worlds=1, jobs=1, minutes=1):
+    done = subprocess.run([program, "--seed", str(seed), "--worlds", str(worlds), "--minutes", str(minutes), "--jobs", str(jobs)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", timeout=CHUNK_SECONDS, cwd=ROOT)
+    return done.returncode, done.stdout
+
+
+def failed_seeds(output):
+    return sorted({int(seed) for seed in re.findall(r"^seed (\d+): FAILED", output, re.M)})
+
+
+# -- planting ------------------------------------------------------------------------------------------------------------------------------------
+
+
+class Planted:
+    def __init__(self, patch):
+        self.patch, self.name = patch, patch.stem
+        self.promise = patch.read_text().split("\n", 1)[0]
+        self.files = re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.M)
+        self.words = self.seed = self.worlds = None
+        self.seconds = 0.0
+
+    def overlay(self, directory):
+        """The patched copies; BuildFailed where the sources have moved on."""
+        for file in self.files:
+            (directory / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, directory / file)
+        done = subprocess.run(["patch", "--silent", "--strip=1", "--fuzz=1", "--input", self.patch], cwd=directory, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise build.BuildFailed(f"{self.patch.name} does not apply any more:\n{done.stdout}{done.stderr}")
+        for leftover in directory.rglob("*.orig"):
+            leftover.unlink()
+        return directory
+
+    def program(self, directory):
+        return build.program("plain", self.overlay(pathlib.Path(directory)))
+
+    def finds(self, program, base, seed):
+        """Whether that world fails with the bug and holds without."""
+        status, output = live(program, seed)
+        if status == 0 or live(base, seed)[0] != 0:
+            return False
+        self.seed, self.words = seed, words_of(output, seed)
+        return True
+
+    def search(self, base, budget, first_seed, jobs):
+        begin = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="planted-") as directory:
+            program, lived, chunk = self.program(directory), 0, jobs
+            while self.seed is None and lived < budget:
+                chunk = min(chunk, budget - lived)
+                _, output = live(program, first_seed + lived, chunk, jobs)
+                for seed in failed_seeds(output):
+                    if self.finds(program, base, seed):
+                        self.worlds = seed - first_seed + 1
+                        break
+                lived, chunk = lived + chunk, min(2 * chunk, CHUNK_MAX)
+        self.seconds = time.monotonic() - begin
+
+    def find_again(self, base, seed):
+        begin = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="planted-") as directory:
+            if self.finds(self.program(directory), base, seed):
+                self.worlds = 1
+        self.seconds = time.monotonic() - begin
+
+
+# -- the table -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def known_seeds():
+    rows = [line.split() for line in FOUND.read_text().splitlines() if line and not line.startswith("#")] if FOUND.exists() else []
+    return {name: int(seed) for name, seed in rows}
+
+
+def write_found(bugs):
+    seeds = known_seeds() | {b.name: b.seed for b in bugs if b.seed is not None}
+    FOUND.write_text("# A planted bug, and a seed whose world finds it; by planted.py --write.\n" + "".join(f"{name} {seeds[name]}\n" for name in sorted(seeds)))
+
+
+def row(cells):
+    return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
+
+
+def write_table(bugs, budget):
+    found = [b for b in bugs if b.seed is not None]
+    lines = ["# Planted bugs", "",
+             "Each of these mistakes was planted in the sources, one at a time, and worlds were lived from seed 1 on until one of them noticed: a world that breaks a promise",
+             f"with the bug in it, and holds without. Written by `tests/simulation/planted.py --write`; {len(found)} of {len(bugs)} were found within {budget} worlds.", "",
+             row(["planted", "what it breaks", "noticed as", "worlds", "seed", "seconds"]), row(["---", "---", "---", "--:", "--:", "--:"])]
+    lines += [row([f"`{b.name}`", b.promise, b.words if b.seed is not None else "**not found**", b.worlds or f"> {budget}", b.seed if b.seed is not None else "", f"{b.seconds:.0f}"]) for b in bugs]
+    TABLE.write_text("\n".join(lines) + "\n")
+
+
+def tell(bug):
+    if bug.seed is None:
+        say(f"FAILED  {bug.name}: not found ({bug.promise}), {bug.seconds:.0f} s")
+    else:
+        say(f"ok      {bug.name}: world {bug.worlds}, seed {bug.seed}, {bug.seconds:.0f} s: {bug.words}")
+
+
+# -- both ways -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def chosen(only, share):
+    bugs = [Planted(p) for p in sorted(PATCHES.glob("*.patch")) if only in p.stem]
+    part, parts = map(int, share.split("/"))
+    return bugs[part::parts]
+
+
+def run(bugs, look):
+    passed = failed = 0
+    for bug in bugs:
+        try:
+            look(bug)
+            tell(bug)
+            passed, failed = passed + (bug.seed is not None), failed + (bug.seed is None)
+        except (build.BuildFailed, subprocess.TimeoutExpired) as trouble:
+            say(f"FAILED  {bug.name}: {trouble}")
+            failed += 1
+    return passed, failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--budget", type=int, default=300)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--known", action="store_true")
+    parser.add_argument("--share", default="0/1", metavar="K/N", help="every N-th bug, from the K-th on")
+    parser.add_argument("--write", action="store_true")
+    a = parser.parse_args()
+    base, bugs, seeds = build.program("plain"), chosen(a.only, a.share), known_seeds()
+    if a.known:
+        passed, failed = run([b for b in bugs if b.name in seeds], lambda bug: bug.find_again(base, seeds[bug.name]))
+    else:
+        passed, failed = run(bugs, lambda bug: bug.search(base, a.budget, a.first_seed, a.jobs))
+    if a.write:
+        write_found(bugs)
+        write_table(bugs, a.budget)
+    say(f"\n{passed} passed, {failed} failed")
+    return failed > 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
