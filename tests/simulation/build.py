@@ -1,4 +1,4 @@
-"""Builds the simulator with clang: build.py [VARIANT] prints the program's path. Seconds, not minutes: objects are kept in .zig-cache/simulation/VARIANT and made
+"""Builds the simulator with clang: build.py [VARIANT] prints the program's path, build.py --run ARGUMENT... runs it (zig build simulate -- ARGUMENT...). Seconds, not minutes: objects are kept in .zig-cache/simulation/VARIANT and made
 again when a source, a header of theirs or their flags have changed.
 
     plain      -O2, UBSan as traps: what most worlds run on
@@ -165,6 +165,9 @@ def program(variant="plain", overlay=None):
 
 if __name__ == "__main__":
     try:
+        if sys.argv[1:2] == ["--run"]:
+            simulator = program()
+            os.execv(simulator, [simulator, *sys.argv[2:]])
         print(program(*sys.argv[1:2]))
     except BuildFailed as failure:
         sys.exit(str(failure))
