@@ -54,9 +54,31 @@ void calcom_each_booking(void (*each)(void *context, const struct booking_at_cal
 void retell_process_start(void);             /* begins to tell of the planned calls */
 void retell_process_stop(void);
 [[nodiscard]] bool retell_has_finished(void); /* every delivery has its 2xx, or was given up as Retell does */
-/* What Retell knows of each delivery it has tried. */
-struct retell_delivery { const struct planned_call *call; const char *event; bool is_bogus, acknowledged; uint16_t last_status; uint32_t attempts; uint64_t first_at_us, acknowledged_at_us; const char *body; size_t body_bytes; };
+/* HONEST: an event of the call. OTHER_EVENT: signed, of the call, but none of the three that make its row. BROKEN_BODY: signed nonsense, which is kept. The rest is
+ * bogus: nobody may ever see an effect of it. */
+#define RETELL_SHAPES(X) X(HONEST) X(OTHER_EVENT) X(BROKEN_BODY) X(BAD_SIGNATURE) X(UNSIGNED) X(STALE) X(FROM_FUTURE) X(OTHER_KEY) X(WRONG_PATH) X(OVERSIZED)
+#define RETELL_SHAPE_ENUMERATOR(name) RETELL_##name,
+enum retell_shape : uint8_t { RETELL_SHAPES(RETELL_SHAPE_ENUMERATOR) RETELL_SHAPE_COUNT };
+[[nodiscard]] const char *retell_shape_name(enum retell_shape s);
+/* What Retell knows of each delivery it has tried. maybe_delivered: some attempt ended without an answer, after a byte of it may have left. */
+struct retell_delivery {
+    const struct planned_call *call;
+    const char  *event;
+    enum retell_shape shape;
+    enum call_event kind;         /* of HONEST */
+    bool         is_bogus, acknowledged, maybe_delivered, is_over;
+    uint16_t     last_status;     /* 0: no answer */
+    uint32_t     attempts;
+    uint64_t     first_at_us, acknowledged_at_us;
+    const char  *body;
+    size_t       body_bytes;
+};
 void retell_each_delivery(void (*each)(void *context, const struct retell_delivery *d), void *context);
+/* How often each status was answered; 0: no answer. */
+[[nodiscard]] uint64_t retell_answers(uint16_t status);
+/* Has the engine asked for /metrics; the page is there some moments later, if it serves. */
+void retell_ask_metrics(void);
+[[nodiscard]] struct slice retell_metrics(void); /* the last page; absent: none since it was asked for */
 
 /* -- checkers.c -- */
 void checkers_open(void);
@@ -64,5 +86,8 @@ void checkers_look(void);      /* while it runs: what must hold at every instant
 void checkers_look_when_calm(void);
 void checkers_look_when_stopped(void); /* the engine has drained: nothing is left behind */
 [[nodiscard]] uint64_t checkers_promises_checked(void);
+/* By retell.c: one attempt has ended. status 0: no answer; sent_at_us 0: it never had a connection. */
+struct retell_attempt { const struct retell_delivery *delivery; uint64_t began_at_us, sent_at_us, ended_at_us; uint16_t status; bool timed_out; };
+void checkers_see_attempt(const struct retell_attempt *a);
 /* By log.c: each line that the engine logs (JSON): nothing of one tenant under another, no secrets. */
 void checkers_see_log(const char *line, size_t length);
