@@ -1,81 +1,81 @@
 /* base/hmac.c: libcrypto's algorithms are looked up once per process (a look-up costs more than hashing a webhook), and each
- * thread keeps one context for hashing: made at its first use, freed when the thread ends. */
+ * thread keeps one context of each kind: made at its first use, freed when the thread ends. */
 #include "base/hmac.h"
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include "base/clock.h"
 #include "base/ensure.h"
 
-enum { NONCE_BYTES = 12, TAG_BYTES = 16, BLOCK_BYTES = 64 /* of SHA-256 */ };
+enum { NONCE_BYTES = 12, TAG_BYTES = 16 };
 static_assert(SECRET_OVERHEAD_BYTES == NONCE_BYTES + TAG_BYTES);
 
 static pthread_once_t algorithms_fetched = PTHREAD_ONCE_INIT;
 static EVP_MD        *sha256;
+static EVP_MAC       *hmac;
 static EVP_CIPHER    *aes_256_gcm;
 
-static thread_local EVP_MD_CTX *own_context;
-static pthread_key_t            context_of_ended_thread;
+struct contexts { EVP_MD_CTX *digest; EVP_MAC_CTX *mac; };
+static thread_local struct contexts *own_contexts;
+static pthread_key_t                 contexts_of_ended_thread;
 
-static void context_free(void *context) { EVP_MD_CTX_free(context); }
+static void contexts_free(void *contexts)
+{
+    struct contexts *c = contexts;
+    EVP_MD_CTX_free(c->digest);
+    EVP_MAC_CTX_free(c->mac);
+    free(c);
+}
 
 static void fetch_algorithms(void)
 {
     sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
     aes_256_gcm = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
-    ensure(sha256 && aes_256_gcm);
-    ensure(pthread_key_create(&context_of_ended_thread, context_free) == 0);
+    ensure(sha256 && hmac && aes_256_gcm);
+    ensure(pthread_key_create(&contexts_of_ended_thread, contexts_free) == 0);
 }
 
-static EVP_MD_CTX *context(void)
+static struct contexts *contexts(void)
 {
-    if (own_context) return own_context;
+    if (own_contexts) return own_contexts;
     ensure(pthread_once(&algorithms_fetched, fetch_algorithms) == 0);
-    own_context = EVP_MD_CTX_new();
-    ensure(own_context);
-    ensure(pthread_setspecific(context_of_ended_thread, own_context) == 0);
-    return own_context;
+    struct contexts *c = malloc(sizeof *c);
+    ensure(c);
+    *c = (struct contexts){ .digest = EVP_MD_CTX_new(), .mac = EVP_MAC_CTX_new(hmac) };
+    ensure(c->digest && c->mac);
+    /* The digest stays set through every later EVP_MAC_init(), which then only changes the key. */
+    static char hash_name[] = "SHA256"; /* not const only because the type of a parameter is not */
+    OSSL_PARAM digest[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash_name, 0), OSSL_PARAM_construct_end() };
+    ensure(EVP_MAC_CTX_set_params(c->mac, digest));
+    ensure(pthread_setspecific(contexts_of_ended_thread, c) == 0);
+    return own_contexts = c;
 }
 
-/* libcrypto takes a null text as an error: an absent slice is an empty text here. */
+/* libcrypto takes a null key as "the one before" and a null text as an error: an absent slice is an empty text here. */
 static const uint8_t *bytes_of(struct slice s) { return (const uint8_t *)(s.length > 0 ? s.start : ""); }
 
-/* Of all of them in order, as if they were one text. */
-static struct hmac_digest hash(struct slice first, const struct slice *parts, uint32_t part_count)
+struct hmac_digest hmac_sha256(struct slice key, const struct slice *parts, uint32_t part_count)
 {
     struct hmac_digest d;
-    EVP_MD_CTX        *c = context();
-    ensure(EVP_DigestInit_ex2(c, sha256, nullptr));
-    ensure(EVP_DigestUpdate(c, bytes_of(first), first.length));
-    for (uint32_t n = 0; n < part_count; n++) ensure(EVP_DigestUpdate(c, bytes_of(parts[n]), parts[n].length));
-    ensure(EVP_DigestFinal_ex(c, d.bytes, nullptr));
+    size_t             length = 0;
+    EVP_MAC_CTX       *mac = contexts()->mac;
+    ensure(EVP_MAC_init(mac, bytes_of(key), key.length, nullptr));
+    for (uint32_t n = 0; n < part_count; n++) ensure(EVP_MAC_update(mac, bytes_of(parts[n]), parts[n].length));
+    ensure(EVP_MAC_final(mac, d.bytes, &length, sizeof d.bytes) && length == sizeof d.bytes);
     return d;
 }
 
-struct hmac_digest sha256_of(struct slice text) { return hash(text, nullptr, 0); }
-
-/* The block that HMAC hashes before a text: the key, filled up with zeros, each byte changed in the same way. */
-struct pad { uint8_t bytes[BLOCK_BYTES]; };
-static struct slice pad_with(struct pad *p, struct slice key, uint8_t change)
+struct hmac_digest sha256_of(struct slice text)
 {
-    memset(p->bytes, change, sizeof p->bytes);
-    for (size_t n = 0; n < key.length; n++) p->bytes[n] ^= (uint8_t)key.start[n];
-    return slice_from(p->bytes, sizeof p->bytes);
-}
-
-/* RFC 2104, written out over the hash: libcrypto's own copies three contexts for each text, and allocates for each copy. */
-struct hmac_digest hmac_sha256(struct slice key, const struct slice *parts, uint32_t part_count)
-{
-    struct hmac_digest short_key, inner, outer;
-    if (key.length > BLOCK_BYTES) {
-        short_key = sha256_of(key);
-        key = slice_from(short_key.bytes, sizeof short_key.bytes);
-    }
-    struct pad pad;
-    inner = hash(pad_with(&pad, key, 0x36), parts, part_count);
-    outer = hash(pad_with(&pad, key, 0x5c), &(struct slice){ (const char *)inner.bytes, sizeof inner.bytes }, 1);
-    OPENSSL_cleanse(&pad, sizeof pad);
-    return outer;
+    struct hmac_digest d;
+    EVP_MD_CTX        *digest = contexts()->digest;
+    ensure(EVP_DigestInit_ex2(digest, sha256, nullptr));
+    ensure(EVP_DigestUpdate(digest, bytes_of(text), text.length));
+    ensure(EVP_DigestFinal_ex(digest, d.bytes, nullptr));
+    return d;
 }
 
 bool constant_time_equal(const void *a, const void *b, size_t bytes) { return CRYPTO_memcmp(a, b, bytes) == 0; }
