@@ -63,6 +63,9 @@ pub fn build(b: *std.Build) void {
         .tidy = b.step("tidy", "Layers, function lengths, banned calls, headers that compile alone"),
         .e2e = b.step("e2e", "Real binaries, real PostgreSQL, official clients"),
         .crash = b.step("crash", "kill -9 under load, the long version (crash -- SECONDS)"),
+        .simulate = b.step("simulate", "Worlds by their seeds (simulate -- --seed N [--worlds M] [--minutes K] [--trace])"),
+        .planted = b.step("planted", "Are the checkers any good? Worlds with a bug planted in each (planted -- --only NAME)"),
+        .soak = b.step("soak", "The long run: worlds, fuzzers and kill -9 on all cores (soak -- --hours H)"),
         .bench = b.step("bench", "Build and run every program of bench/"),
         .coverage = b.step("coverage", "Which lines of src/ the tests run, by folder, and a report of those that nothing runs"),
         .test_programs = b.step("test-programs", "Build the unit tests and benches without running them"),
@@ -104,6 +107,11 @@ pub fn build(b: *std.Build) void {
         runner.step.dependOn(b.getInstallStep());
         @field(steps, kind).dependOn(&runner.step);
     }
+    steps.simulate.dependOn(&command(b, &.{ "/usr/bin/python3", "tests/simulation/build.py", "--run" }).step); // as coverage
+    steps.planted.dependOn(&command(b, &.{ "/usr/bin/python3", "tests/simulation/planted.py" }).step);
+    const soak = command(b, &.{ "/usr/bin/python3", "tests/soak.py" });
+    soak.step.dependOn(b.getInstallStep()); // the daemon that is killed
+    steps.soak.dependOn(&soak.step);
     steps.coverage.dependOn(&command(b, &.{ "/usr/bin/python3", "tests/coverage.py" }).step); // builds what it needs, with clang
     steps.@"test".dependOn(&command(b, &.{"./test"}).step);
     steps.run.dependOn(&command(b, &.{"./run"}).step);

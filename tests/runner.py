@@ -167,29 +167,34 @@ def model(_):
     return counted(output) or Count(failed=1)
 
 
+def fuzz_sources():
+    return sorted((ROOT / "tests" / "fuzz").glob("*_fuzz.c"))
+
+
+def fuzz_one(source, seconds, kept):
+    """One fuzzer, with the inputs of former runs in kept/NAME, where new ones go; how many inputs, and the count."""
+    name = source.stem.removesuffix("_fuzz")
+    found = kept / name
+    found.mkdir(parents=True, exist_ok=True)
+    try:
+        program = sanitized.program(source, "address", extra_flags=["-fsanitize=fuzzer"])
+    except sanitized.BuildFailed as failure:
+        say(f"FAILED  fuzz {name}\n{failure}")
+        return 0, Count(failed=1)
+    seeds = [path for path in [ROOT / "tests" / "fuzz" / "corpus" / name] if path.is_dir()]
+    status, output = run_program([program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3072", "-close_fd_mask=1", "-print_final_stats=1",
+                                  f"-artifact_prefix={found}/failure-", found, *seeds], seconds + 120)
+    runs = re.search(r"stat::number_of_executed_units: (\d+)", output)
+    inputs = int(runs[1]) if runs else 0
+    if status != 0:
+        return inputs, judge(f"fuzz {name}", status, output)
+    say(f"ok      fuzz {name}: {inputs} inputs in {seconds} s")
+    return inputs, Count(passed=1)
+
+
 def fuzz(arguments):
     seconds = int(arguments[0]) if arguments else FUZZ_SECONDS
-    total = Count()
-    for source in sorted((ROOT / "tests" / "fuzz").glob("*_fuzz.c")):
-        name = source.stem.removesuffix("_fuzz")
-        found = ROOT / ".zig-cache" / "fuzz" / name
-        found.mkdir(parents=True, exist_ok=True)
-        try:
-            program = sanitized.program(source, "address", extra_flags=["-fsanitize=fuzzer"])
-        except sanitized.BuildFailed as failure:
-            say(f"FAILED  fuzz {name}\n{failure}")
-            total += Count(failed=1)
-            continue
-        seeds = [path for path in [ROOT / "tests" / "fuzz" / "corpus" / name] if path.is_dir()]
-        status, output = run_program([program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3072", "-close_fd_mask=1", "-print_final_stats=1",
-                                      f"-artifact_prefix={found}/failure-", found, *seeds], seconds + 120)
-        runs = re.search(r"stat::number_of_executed_units: (\d+)", output)
-        if status == 0:
-            say(f"ok      fuzz {name}: {runs[1] if runs else '?'} inputs in {seconds} s")
-            total += Count(passed=1)
-        else:
-            total += judge(f"fuzz {name}", status, output)
-    return total
+    return sum((fuzz_one(source, seconds, ROOT / ".zig-cache" / "fuzz")[1] for source in fuzz_sources()), Count())
 
 
 def tidy(_):
