@@ -270,6 +270,24 @@ static void take_found(struct booking *b, const struct calcom_booking *found, bo
     b->plan = PLAN_BOOK;
 }
 
+static bool is_shown(const struct booking *b, const char *uid)
+{
+    for (uint32_t n = 0; n < b->op.booking_count; n++)
+        if (strcmp(b->op.bookings[n].uid, uid) == 0) return true;
+    return false;
+}
+
+/* A host moves by cancelling and making a new one. While that is not seen, there is an appointment that nobody here knows: it is for people (B20). */
+static void judge_dead(struct booking *b)
+{
+    for (uint32_t n = 0; n < b->op.booking_count; n++) {
+        const char *successor = b->op.bookings[n].rescheduled_to_uid;
+        if (successor[0] != 0 && !is_shown(b, successor)) return plan_park(b, "moved_at_calcom");
+    }
+    b->unknown = false;
+    plan_refuse(b, "cancelled_at_calcom");
+}
+
 /* The earliest live one counts; further ones of the same reference are doubles (B12). One that is ours and not as we asked for it is there all the same:
  * another create would be a second booking, so it is for people (B8). */
 static void judge_found(struct booking *b)
@@ -286,12 +304,8 @@ static void judge_found(struct booking *b)
         differs = differs || verdict == CALCOM_DIFFERS;
     }
     if (b->plan == PLAN_BOOK) return;
-    if (differs) {
-        plan_park(b, "answer_differs");
-    } else if (dead) {
-        b->unknown = false;
-        plan_refuse(b, "cancelled_at_calcom");
-    }
+    if (differs) plan_park(b, "answer_differs");
+    else if (dead) judge_dead(b);
 }
 
 static void judge_absent(struct booking *b)

@@ -524,6 +524,28 @@ static void one_that_is_cancelled_already_is_for_people(void **)
     expect("refused", "cancelled_at_calcom", "sc");
 }
 
+/* A host moves by cancelling and making a new one: as long as that one is not seen, it is a live appointment that nobody here knows (B20). */
+static void one_that_was_moved_out_of_sight_is_not_said_to_be_cancelled(void **)
+{
+    CREATES(CREATE_UNSAID);
+    struct calcom_booking *b = make(CALCOM_CANCELLED, "rm-ours", 2 * played_second_us);
+    strcpy(b->rescheduled_to_uid, "elsewhere");
+    attempt();
+    expect("unknown", "moved_at_calcom", "scff");
+    assert_true(row.reconcile && !row.callback);
+    attempt_when_due();
+    expect("unknown", "moved_at_calcom", "scfff");
+}
+
+static void one_that_was_moved_and_then_cancelled_is_cancelled(void **)
+{
+    CREATES(CREATE_UNSAID);
+    struct calcom_booking *old = make(CALCOM_CANCELLED, "rm-ours", 2 * played_second_us), *moved = make(CALCOM_CANCELLED, "rm-ours", 2 * played_second_us);
+    strcpy(old->rescheduled_to_uid, moved->uid);
+    attempt();
+    expect("refused", "cancelled_at_calcom", "scff");
+}
+
 static void a_definite_no_to_the_first_create_is_believed(void **)
 {
     static const struct { enum calcom_refusal refusal; const char *reason, *questions; } nos[] = {
@@ -1007,6 +1029,8 @@ int main(void)
         TEST(an_answer_that_differs_is_parked_and_never_created_beside),
         TEST(one_that_differs_and_was_not_told_is_found_and_not_created_beside),
         TEST(one_that_is_cancelled_already_is_for_people),
+        TEST(one_that_was_moved_out_of_sight_is_not_said_to_be_cancelled),
+        TEST(one_that_was_moved_and_then_cancelled_is_cancelled),
         TEST(a_definite_no_to_the_first_create_is_believed),
         TEST(a_no_to_a_repetition_is_looked_into_by_the_whole_schedule),
         TEST(somebody_who_was_faster_is_believed_after_two_looks),
