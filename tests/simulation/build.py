@@ -116,6 +116,7 @@ class Build:
 
     def link(self, inputs, archives):
         output = self.directory / "simulate"
+        certify(self.directory)
         if output.exists() and all(i.stat().st_mtime < output.stat().st_mtime for i in [*inputs, *archives]):
             return output
         libraries = dict.fromkeys(name for folder in folders().values() for name in folder.system if name not in NOT_LINKED)
@@ -147,6 +148,15 @@ class Build:
         own = self.compile_all([s for s in simulators if self.is_touched(s)] + engines)
         kept = base.compile_all([s for s in simulators if not self.is_touched(s)])
         return self.link([*own, *kept], base.archives())
+
+
+def certify(directory):
+    """For the worlds with TLS: who Cal.com is, and who the engine is."""
+    if (directory / "certificate.pem").exists():
+        return
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "36500", "-subj", "/CN=calcom.simulated", "-addext",
+                    "subjectAltName=DNS:calcom.simulated,DNS:engine.simulated,IP:127.0.0.1", "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"],
+                   check=True, capture_output=True)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ static void settle_config(struct life *l)
     set(a, "shards", "%u", world.shards);
     set(a, "database-url", "postgresql://ringmaster@database/ringmaster");
     set(a, "database-connections", "2");
-    set(a, "calcom-url", "http://127.0.0.1:%u/v2", world.calcom_port);
+    set(a, "calcom-url", world.plan.tls ? "https://calcom.simulated:%u/v2" : "http://127.0.0.1:%u/v2", world.calcom_port);
     set(a, "secret-key", "%s", world_secret_text);
     set(a, "journal-directory", "/journal");
     set(a, "journal-segment-mib", "34");
@@ -91,6 +91,8 @@ void engine_process_start(void)
     settle_config(now);
     now->shared.config = &now->config;
     now->shared.version = "simulated";
+    now->shared.calcom_tls = world_trust;
+    now->shared.server_tls = world.plan.tls ? world_identity : nullptr;
     ensure(secret_key_parse(slice_from_text(world_secret_text), &now->shared.secret) && config_address(now->config.listen, &now->shared.address));
     world.engine_starts += 1;
     world.engine = process_start("engine", world.disk, run, now);

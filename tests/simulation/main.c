@@ -6,6 +6,8 @@
  * --twice lives each world two times and compares their stories: the same seed is the same world. */
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include "base/ensure.h"
 #include "base/hash_map.h"
 #include "base/hmac.h"
+#include "net/tls.h"
 #include "world.h"
 
 static constexpr unsigned cpu_seconds_max = 120; /* of one world: past it, it hangs */
@@ -172,6 +175,24 @@ static void print_sum(const struct sum *s)
     puts("}");
 }
 
+/* -- TLS: what build.py has left beside the program -- */
+
+static bool open_tls(void)
+{
+    char program[PATH_MAX - 16], certificate[PATH_MAX], key[PATH_MAX];
+    struct tls_error error = {};
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    ensure(length > 0);
+    program[length] = 0;
+    snprintf(certificate, sizeof certificate, "%s/certificate.pem", dirname(program));
+    snprintf(key, sizeof key, "%s/key.pem", program);
+    if (access(certificate, R_OK) != 0) return true; /* no world has TLS then: see plan.c */
+    world_trust = tls_client_config_open(certificate, &error);
+    world_identity = world_trust ? tls_server_config_open(certificate, key, &error) : nullptr;
+    if (!world_identity) fprintf(stderr, "simulate: %s\n", error.text);
+    return world_identity != nullptr;
+}
+
 /* -- arguments -- */
 
 static int usage(void)
@@ -215,6 +236,7 @@ int main(int count, char **arguments)
         plan_print(&world.plan);
         return 0;
     }
+    if (!open_tls()) return 2;
     struct sum sum = {};
     live_all(&o, &sum);
     print_sum(&sum);

@@ -10,6 +10,8 @@
 #include "base/hmac.h"
 
 struct world world;
+struct tls_client_config *world_trust;
+struct tls_server_config *world_identity;
 const char world_secret_text[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 static constexpr uint64_t second_us = 1'000'000, look_every_us = 500'000, restart_usual_us = 2 * second_us;

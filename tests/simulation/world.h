@@ -19,6 +19,9 @@ struct world {
     bool           ends;           /* nobody is started again */
 };
 extern struct world world;
+/* For worlds with TLS, made before any world begins: nullptr when this program was given no certificate. Cal.com is then calcom.simulated, and the engine's door speaks TLS too. */
+extern struct tls_client_config *world_trust;
+extern struct tls_server_config *world_identity;
 extern const char world_secret_text[]; /* that API keys in the database are sealed with: 64 hex digits */
 
 /* Draws the plan, lives it through, checks what must hold, and returns; or ends in world_broken(). Once per operating system process. `without`: entries of the plan to leave out. */
