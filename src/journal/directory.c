@@ -70,19 +70,19 @@ uint32_t recovery_draw_number(struct journal_recovery *r)
 
 /* -- files for a next use -- */
 
-/* The oldest of those that hold batches: nothing depends on what it says. */
-static const struct old_segment *oldest(const struct journal_recovery *r)
+/* Of those that hold batches, of which it is one: nothing depends on what the oldest says. */
+static bool is_oldest(const struct journal_recovery *r, const struct old_segment *o)
 {
-    for (uint32_t n = r->count; n > 0; n--)
-        if (segment_is_behind(&r->segments[n - 1]->segment)) return r->segments[n - 1];
-    return nullptr;
+    uint32_t n = r->count;
+    while (!segment_is_behind(&r->segments[n - 1]->segment)) n -= 1;
+    return r->segments[n - 1] == o;
 }
 
 static bool may_be_taken(const struct journal_recovery *r, const struct old_segment *o)
 {
     switch (o->segment.state) {
     case SEGMENT_SPARE:     return true;
-    case SEGMENT_RETIRED:   return r->facts_kept || o == oldest(r);
+    case SEGMENT_RETIRED:   return r->facts_kept || is_oldest(r, o);
     case SEGMENT_ABSENT:
     case SEGMENT_PREPARING:
     case SEGMENT_CURRENT:

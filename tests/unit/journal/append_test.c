@@ -243,6 +243,178 @@ static void what_an_earlier_life_retired_stays_so_when_its_files_are_used_again(
     assert_int_equal(replayed_count(), 1 + KEPT);
 }
 
+/* -- back to the disk -- */
+
+enum { BURST = 600 }; /* a dozen segments of 64 KiB */
+static struct journal_position burst[BURST];
+
+static uint32_t files(void)
+{
+    uint32_t count = 0;
+    DIR *d = opendir(directory);
+    for (struct dirent *e; (e = readdir(d));) count += strstr(e->d_name, ".segment") != nullptr;
+    closedir(d);
+    return count;
+}
+
+static void rest_when_the_spares_are_left(struct timer *t)
+{
+    struct station *s = container_of(t, struct station, timer);
+    if (files() <= journal_spares_kept_max + 1) rest(s); /* and the current one */
+    else timer_start(&s->shard->timers, t, s->shard->now_us + 10'000, rest_when_the_spares_are_left);
+}
+
+static void retire_the_burst(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    struct station *s = n->station;
+    burst[n->number] = e->position;
+    free(n);
+    if (s->durable < BURST) return;
+    ensure(files() > journal_spares_kept_max + 4);
+    for (uint32_t number = 0; number < BURST; number++) journal_retire(s->journal, burst[number]);
+    timer_start(&s->shard->timers, &s->timer, s->shard->now_us, rest_when_the_spares_are_left);
+}
+
+static void append_the_burst(struct timer *t)
+{
+    struct station *s = container_of(t, struct station, timer);
+    while (s->appended < BURST && append_note(s, 1, s->appended, 1000, retire_the_burst)) {}
+    if (s->appended < BURST) timer_start(&s->shard->timers, t, s->shard->now_us + 1000, append_the_burst);
+}
+
+static void begin_the_burst(struct station *s) { append_the_burst(&s->timer); }
+
+static void what_a_burst_needed_goes_back_to_the_disk(void **)
+{
+    struct life l = small_life(begin_the_burst, nullptr);
+    l.segments_max = 24;
+    assert_int_equal(live(l), ENDED);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), 0);
+}
+
+/* -- a disk that fails -- */
+
+/* In the place of every segment that is open: the same file, that cannot be written to. */
+static void forbid_writing(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[300] = {};
+        if (readlinkat(dirfd(d), e->d_name, path, sizeof path - 1) < 0 || !strstr(path, ".segment")) continue;
+        int readable = open(path, O_RDONLY);
+        ensure(readable >= 0 && dup2(readable, (int)strtol(e->d_name, nullptr, 10)) >= 0);
+        close(readable);
+    }
+    closedir(d);
+}
+
+static void rest_in_spite_of_it(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    rest(n->station);
+    free(n);
+}
+
+static void append_to_a_broken_disk(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    forbid_writing();
+    ensure(append_note(n->station, 0, 1, 1000, rest_in_spite_of_it));
+    free(n);
+}
+
+static void append_then_break_the_disk(struct station *s) { ensure(append_note(s, 0, 0, 1000, append_to_a_broken_disk)); }
+
+static void a_failed_write_is_never_acknowledged_and_ends_the_life(void **)
+{
+    assert_int_equal(live(small_life(append_then_break_the_disk, nullptr)), GAVE_UP);
+    assert_true(chronicle->acknowledged[0][0]);
+    assert_false(chronicle->acknowledged[0][1]);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), 1);
+}
+
+/* -- a disk that is slower than this one -- */
+
+enum { EXTRA_MS = 20 };
+static uint64_t appended_at_us;
+
+static void rest_when_it_took_long(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    ensure(clock_monotonic_us() >= appended_at_us + EXTRA_MS * 1000);
+    rest(n->station);
+    free(n);
+}
+
+static void append_to_a_slow_disk(struct station *s)
+{
+    appended_at_us = clock_monotonic_us();
+    ensure(append_note(s, 0, 0, 1000, rest_when_it_took_long));
+}
+
+static void a_bench_can_ask_for_a_slower_disk(void **)
+{
+    struct life l = small_life(append_to_a_slow_disk, nullptr);
+    l.sync_extra_us = EXTRA_MS * 1000;
+    assert_int_equal(live(l), ENDED);
+    assert_true(chronicle->acknowledged[0][0]);
+}
+
+/* -- settings -- */
+
+static void nothing(struct station *s) { rest(s); }
+
+static void a_segment_size_or_count_that_makes_no_sense_refuses_the_start(void **)
+{
+    struct life odd = small_life(nothing, nullptr), small = odd, few = odd, many = odd;
+    odd.segment_bytes += 512;
+    small.segment_bytes /= 2;
+    few.segments_max = 1;
+    many.segments_max = journal_segments_max + 1;
+    const struct life wrong[] = { odd, small, few, many };
+    for (uint32_t n = 0; n < 4; n++) {
+        assert_int_equal(live(wrong[n]), REFUSED);
+        assert_non_null(strstr(chronicle->refusal.text, "multiple of 4096"));
+    }
+    assert_int_equal(live(small_life(nothing, nullptr)), ENDED);
+}
+
+static void remove_the_directory(struct life *) { remove_all(); }
+
+static void a_directory_that_takes_no_file_refuses_the_start(void **)
+{
+    assert_int_equal(live(small_life(nothing, remove_the_directory)), REFUSED);
+    assert_non_null(strstr(chronicle->refusal.text, "cannot make a segment"));
+}
+
+/* A dozen notes fill a segment of 64 KiB. Each file left behind takes some hundred bytes of every later segment's first batch. */
+static void keep(struct journal_entry *e) { free(acknowledge(e)); }
+
+static void fill_all_segments(struct timer *t)
+{
+    struct station *s = container_of(t, struct station, timer);
+    while (append_note(s, s->shard->index, s->appended, 5000, keep)) {}
+    if (gauge_read(&journal_counters(s->journal)->segments_used) == s->life->segments_max && s->durable == s->appended) rest(s);
+    else timer_start(&s->shard->timers, t, s->shard->now_us + 1000, fill_all_segments);
+}
+
+static void begin_to_fill(struct station *s) { fill_all_segments(&s->timer); }
+
+static void more_left_behind_than_a_segment_can_state_refuses_the_start_until_they_are_larger(void **)
+{
+    struct life full = small_life(begin_to_fill, nullptr), next = small_life(nothing, nullptr);
+    full.segments_max = journal_segments_max;
+    full.shards = 4;
+    for (uint32_t n = 0; n < 2; n++) assert_int_equal(live(full), ENDED); /* 512 files */
+    assert_int_equal(live(next), REFUSED);
+    assert_non_null(strstr(chronicle->refusal.text, "too small to state what is retired"));
+    next.segment_bytes = 1024 * 1024;
+    assert_int_equal(live(next), ENDED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +427,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(segments_with_only_retired_records_are_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_retired_stays_so_when_the_segment_that_told_it_is_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_an_earlier_life_retired_stays_so_when_its_files_are_used_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_burst_needed_goes_back_to_the_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failed_write_is_never_acknowledged_and_ends_the_life, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bench_can_ask_for_a_slower_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_size_or_count_that_makes_no_sense_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_directory_that_takes_no_file_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_left_behind_than_a_segment_can_state_refuses_the_start_until_they_are_larger, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -40,7 +40,7 @@ struct station { /* one shard's */
 struct life {
     const char             *directory;
     uint16_t                shards;
-    uint32_t                segment_bytes, segments_max;
+    uint32_t                segment_bytes, segments_max, sync_extra_us;
     void                  (*begin)(struct station *s); /* in the first turn of each shard; nullptr: only recover */
     void                  (*replay)(struct life *l);   /* after recovery, before the shards; nullptr: nothing */
     struct journal_recovery *recovery;
@@ -164,7 +164,7 @@ static bool start_station(struct shard *shard, void *context)
     struct life *l = context;
     struct station *s = &l->stations[shard->index];
     struct journal_config c = { .directory = l->directory, .segment_bytes = l->segment_bytes, .segments_max = l->segments_max,
-                                .worker = l->worker, .recovery = l->recovery };
+                                .sync_extra_us = l->sync_extra_us, .worker = l->worker, .recovery = l->recovery };
     *s = (struct station){ .life = l, .shard = shard, .first_turn = { .run = first_turn } };
     shard->resident = s;
     s->journal = journal_open(shard, &c, &chronicle->refusal);
@@ -192,9 +192,10 @@ static bool run_life(struct life *l)
         l->worker = worker_start(&l->group);
         ensure(l->worker);
         struct io_refusal why;
-        if (!shard_group_start(&l->group, l->shards, &s, &why)) return false;
-        shard_group_join(&l->group);
+        bool started = shard_group_start(&l->group, l->shards, &s, &why);
+        if (started) shard_group_join(&l->group);
         worker_stop(l->worker);
+        if (!started) return false;
     }
     journal_recovery_close(l->recovery);
     return true;
@@ -202,16 +203,16 @@ static bool run_life(struct life *l)
 
 /* -- a life, from outside -- */
 
+enum ending { ENDED, GAVE_UP, REFUSED, KILLED }; /* a life's exit status, but for the last; giving up is process_give_up() */
+
 static pid_t begin_life_of(struct life *l)
 {
     fflush(nullptr);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid > 0) return pid;
-    _exit(run_life(l) ? 0 : 1);
+    _exit(run_life(l) ? ENDED : REFUSED);
 }
-
-enum ending { ENDED, REFUSED, KILLED };
 
 static enum ending ending_of(pid_t pid)
 {
@@ -219,8 +220,8 @@ static enum ending ending_of(pid_t pid)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return KILLED;
     assert_true(WIFEXITED(status));
-    assert_true(WEXITSTATUS(status) <= 1); /* else: ensure() or a sanitizer; it has said why */
-    return WEXITSTATUS(status) == 0 ? ENDED : REFUSED;
+    assert_true(WEXITSTATUS(status) <= REFUSED); /* else: ensure() or a sanitizer; it has said why */
+    return (enum ending)WEXITSTATUS(status);
 }
 
 static enum ending live(struct life l) { return ending_of(begin_life_of(&l)); }

@@ -1,5 +1,6 @@
 /* What the journal promises about files that a crash, a power cut or a bad disk has left. */
 #include "life.h"
+#include "base/crc32c.h"
 #include "journal/format.h"
 
 enum { SEGMENT = 64 * 1024, BATCHES_MAX = 64 };
@@ -224,6 +225,67 @@ static void a_header_torn_while_the_file_is_renewed_leaves_the_former_use(void *
     assert_recovers(true);
 }
 
+/* An engine of the next year has written it: ours cannot know what is in it. */
+static void a_file_of_another_version_refuses_the_start(void **)
+{
+    write_three_batches();
+    struct segment_header h;
+    assert_int_equal(segment_header_read(image + block_bytes, &h), HEADER_GOOD);
+    h.version += 1;
+    h.crc = crc32c(0, slice_from((const char *)&h.version, sizeof h - offsetof(struct segment_header, version)));
+    memcpy(image + block_bytes, &h, sizeof h);
+    store(1, SEGMENT);
+    assert_refused_at(1, block_bytes);
+    assert_non_null(strstr(chronicle->refusal.text, "another version"));
+}
+
+/* As the refusal says: who moves the file away starts without what it holds, and with all else. */
+static void a_damaged_file_that_is_moved_away_takes_only_its_own_records_along(void **)
+{
+    assert_int_equal(live(small_life(append_two_segments, nullptr)), ENDED);
+    load(1);
+    find_batches();
+    image[batch_at[0] + 100] ^= 1;
+    store(1, SEGMENT);
+    assert_refused_at(1, batch_at[0]);
+
+    char path[128];
+    path_of(path, 1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    uint32_t left = replayed_count();
+    assert_true(left > 0 && left < 100);
+    for (uint32_t n = 0; n < 100; n++) assert_int_equal(chronicle->replayed[1][n], n >= 100 - left);
+}
+
+/* -- a disk that forgets what it has shown -- */
+
+static uint64_t spoiled_at;
+
+static void spoil_then_replay(struct life *l)
+{
+    char path[128], block[block_bytes] = {};
+    path_of(path, 1);
+    int fd = open(path, O_WRONLY);
+    ensure(pwrite(fd, block, sizeof block, (off_t)spoiled_at) == sizeof block);
+    close(fd);
+    replay_all(l);
+}
+
+/* The start has seen them whole. Nothing is passed over: the process ends, and the next start says what is left. */
+static void a_record_that_cannot_be_read_again_is_not_passed_over(void **)
+{
+    write_three_batches();
+    const uint64_t places[] = { batch_at[1], batch_at[1] + block_bytes }; /* its header; the middle of its record */
+    for (uint32_t n = 0; n < 2; n++) {
+        store(1, SEGMENT);
+        spoiled_at = places[n];
+        assert_int_equal(live(small_life(nullptr, spoil_then_replay)), GAVE_UP);
+        assert_int_equal(chronicle->replayed[0][2], 0);
+        assert_refused_at(1, batch_at[1]);
+    }
+}
+
 /* -- one engine a directory -- */
 
 static void stay(struct journal_entry *e) { (void)acknowledge(e); } /* and never rests */
@@ -253,6 +315,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_shortened_file_refuses_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_under_anothers_name_refuses_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_header_torn_while_the_file_is_renewed_leaves_the_former_use, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_of_another_version_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_file_that_is_moved_away_takes_only_its_own_records_along, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_record_that_cannot_be_read_again_is_not_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_engine_is_refused_the_directory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
