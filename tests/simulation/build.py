@@ -1,5 +1,5 @@
-"""Builds the simulator with clang: build.py [VARIANT] prints the program's path, build.py --run ARGUMENT... runs it (zig build simulate -- ARGUMENT...). Seconds, not minutes: objects are kept in .zig-cache/simulation/VARIANT and made
-again when a source, a header of theirs or their flags have changed.
+"""Builds the simulator with clang: build.py [VARIANT] prints the program's path, build.py --run ARGUMENT... runs it (zig build simulate -- ARGUMENT...). Seconds, not
+minutes: objects are kept in .zig-cache/simulation/VARIANT and made again when a source, a header of theirs or their flags have changed.
 
     plain      -O2, UBSan as traps: what most worlds run on
     address    AddressSanitizer and UBSan
@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -151,12 +152,17 @@ class Build:
 
 
 def certify(directory):
-    """For the worlds with TLS: who Cal.com is, and who the engine is."""
-    if (directory / "certificate.pem").exists():
-        return
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "36500", "-subj", "/CN=calcom.simulated", "-addext",
-                    "subjectAltName=DNS:calcom.simulated,DNS:engine.simulated,IP:127.0.0.1", "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"],
-                   check=True, capture_output=True)
+    """For the worlds with TLS: who Cal.com is, and who the engine is. One for all variants, in lengths that do not vary, so that a world is the same with each."""
+    common = CACHE / "tls"
+    if not (common / "certificate.pem").exists():
+        common.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "36500", "-set_serial", "1", "-subj", "/CN=calcom.simulated", "-addext",
+                        "subjectAltName=DNS:calcom.simulated,DNS:engine.simulated,IP:127.0.0.1", "-keyout", common / "key.pem", "-out", common / "certificate.part"],
+                       check=True, capture_output=True)
+        (common / "certificate.part").replace(common / "certificate.pem")
+    for name in ("key.pem", "certificate.pem"):
+        if not (directory / name).exists():
+            shutil.copy(common / name, directory / name)
 
 
 @contextlib.contextmanager
