@@ -1,0 +1,178 @@
+/* The promises of the engine, and when they are looked at: while the world runs, when it is calm, and when the engine has stopped. See checkers.h for who knows what. */
+#include "checkers.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include "base/ensure.h"
+#include "limits.h"
+
+constexpr uint64_t second_us = 1'000'000, minute_us = 60 * second_us;
+constexpr uint64_t answer_within_us = 10 * second_us; /* Retell's patience */
+
+static struct checkers {
+    uint64_t promises;
+    uint64_t unserved_at_us; /* when the engine was last seen not to serve */
+} checkers;
+
+void checkers_count(void) { checkers.promises += 1; }
+uint64_t checkers_promises_checked(void) { return checkers.promises; }
+
+const struct planned_call *planned_call_by_id(struct slice call_id)
+{
+    for (uint32_t n = 0; n < world.plan.call_count; n++)
+        if (texts_equal(call_id, world.plan.calls[n].id)) return &world.plan.calls[n];
+    return nullptr;
+}
+
+const struct planned_company *planned_company_by_id(int64_t id)
+{
+    for (uint32_t n = 0; n < world.plan.company_count; n++)
+        if (world.plan.companies[n].id == id) return &world.plan.companies[n];
+    return nullptr;
+}
+
+/* -- deadlines -- */
+
+static void note_service(void)
+{
+    if (!engine_process_serves()) checkers.unserved_at_us = world_now_us();
+}
+
+/* Something of the plan keeps the engine from answering at some moment of [from, until]. */
+static bool is_hindered(uint64_t from_us, uint64_t until_us)
+{
+    for (uint32_t n = 0; n < world.plan.incident_count; n++) {
+        const struct planned_incident *i = &world.plan.incidents[n];
+        bool matters = i->kind == INCIDENT_FREEZE_ENGINE || i->kind == INCIDENT_ENGINE_UNREACHABLE || i->kind == INCIDENT_DISK_FULL || i->kind == INCIDENT_DISK_FAILS ||
+                       i->kind == INCIDENT_KILL_ENGINE || i->kind == INCIDENT_STOP_ENGINE;
+        if (matters && !i->is_left_out && i->at_us <= until_us && i->at_us + i->for_us + minute_us >= from_us) return true;
+    }
+    return checkers.unserved_at_us != 0 && checkers.unserved_at_us + minute_us >= from_us;
+}
+
+/* A network that delivers: no connection of it is slow or dead, and a body needs few segments, however long one may take. */
+static bool network_is_good(const struct retell_attempt *a)
+{
+    const struct network_climate *n = &world.plan.network;
+    bool none_is_bad = n->half_open_per_connection == 0 && n->slow_per_connection == 0 && n->lost_per_connect == 0;
+    return none_is_bad && n->latency_us <= 5'000 && a->delivery->body_bytes / n->segment_bytes_max < 20 && a->delivery->body_bytes < n->window_bytes;
+}
+
+/* Ten seconds are Retell's; what the network, the disk or the process's death take of them is theirs. */
+void checkers_see_attempt(const struct retell_attempt *a)
+{
+    note_service();
+    if (!a->sent_at_us || !network_is_good(a) || is_hindered(a->began_at_us, a->ended_at_us)) return;
+    PROMISE(!a->timed_out && a->ended_at_us - a->sent_at_us <= answer_within_us, "a webhook is answered within ten seconds", "%s %s (%s): %.3f s", a->delivery->call->id,
+            a->delivery->event, retell_shape_name(a->delivery->shape), (double)(a->ended_at_us - a->sent_at_us) / 1e6);
+}
+
+/* -- the page of figures -- */
+
+/* The sum over all series of this name whose labels hold `label`. */
+static double figure(struct slice page, const char *name, const char *label)
+{
+    double sum = 0;
+    for (struct slice rest = page; !slice_is_absent(rest);) {
+        struct slice line = slice_split(&rest, '\n');
+        struct slice behind = slice_skip(line, strlen(name));
+        bool is_it = slice_starts_with(line, slice_from_text(name)) && behind.length > 0 && (behind.start[0] == ' ' || behind.start[0] == '{');
+        if (!is_it || !slice_contains(behind, slice_from_text(label))) continue;
+        const char *number = behind.start + behind.length;
+        while (number > behind.start && number[-1] != ' ') number -= 1;
+        sum += strtod(number, nullptr);
+    }
+    return sum;
+}
+
+static const char *const nothing_left[] = {
+    "ringmaster_webhooks_under_way", "ringmaster_calls_active", "ringmaster_mailbox_letters", "ringmaster_filings", "ringmaster_journal_live_records",
+    "ringmaster_journal_is_full", "ringmaster_bookings_running", "ringmaster_bookings_waiting_for_calendar", "ringmaster_slot_claims", "ringmaster_db_units_queued",
+};
+
+/* The name of what is; nullptr: nothing. */
+static const char *what_is_left(struct slice page)
+{
+    for (uint32_t n = 0; n < sizeof nothing_left / sizeof *nothing_left; n++)
+        if (figure(page, nothing_left[n], "") != 0) return nothing_left[n];
+    return nullptr;
+}
+
+static bool page_is_there(void *) { return !slice_is_absent(retell_metrics()); }
+
+static struct slice ask_for_page(void)
+{
+    retell_ask_metrics();
+    (void)kernel_run(world_now_us() + 30 * second_us, page_is_there, nullptr);
+    PROMISE(page_is_there(nullptr), "a calm engine shows its figures", "no answer within 30 s");
+    return retell_metrics();
+}
+
+/* What is pending or parked is asked after now and then, so one look may meet it: ten in a row do not. */
+static void check_nothing_is_left(void)
+{
+    const char *left = nullptr;
+    for (uint32_t look = 0; look < 10; look++) {
+        left = what_is_left(ask_for_page());
+        if (!left) break;
+        (void)kernel_run(world_now_us() + 17 * second_us, nullptr, nullptr);
+    }
+    PROMISE(!left, "no actor, lock or letter is left behind", "%s is %g", left, figure(retell_metrics(), left, ""));
+}
+
+static void check_no_tenant_is_shown(struct slice page)
+{
+    for (uint32_t n = 0; n < world.plan.company_count; n++)
+        PROMISE(!slice_contains(page, slice_from_text(world.plan.companies[n].key)) && !slice_contains(page, slice_from_text(world.plan.companies[n].number)),
+                "no figure names a tenant", "%s", world.plan.companies[n].key);
+    for (uint32_t n = 0; n < world.plan.workspace_count; n++)
+        PROMISE(!slice_contains(page, slice_from_text(world.plan.workspaces[n].token)) && !slice_contains(page, slice_of("secret")), "no figure holds a secret", "%s", world.plan.workspaces[n].key);
+}
+
+/* The figures are of the engine's last life: only where it had one can they be compared with all that Retell has seen. An answer may be lost on its way, none comes
+ * from nowhere. */
+static void check_answers_are_counted(struct slice page)
+{
+    static const struct { uint16_t status; const char *label; } statuses[] = { { 204, "\"204\"" }, { 401, "\"401\"" }, { 404, "\"404\"" }, { 503, "\"503\"" } };
+    if (world.engine_starts != 1) return;
+    for (uint32_t n = 0; n < sizeof statuses / sizeof *statuses; n++) {
+        double counted = figure(page, "ringmaster_webhooks_answered_total", statuses[n].label);
+        PROMISE(counted >= (double)retell_answers(statuses[n].status), "every answer is counted", "%u: %g counted, %" PRIu64 " seen", statuses[n].status, counted,
+                retell_answers(statuses[n].status));
+    }
+    double dropped = figure(page, "ringmaster_webhooks_refused_total", ""), refused = figure(page, "ringmaster_webhooks_answered_total", "\"503\"");
+    PROMISE(dropped <= refused, "every drop is counted once", "%g by reason, %g in all", dropped, refused);
+}
+
+/* -- the looks -- */
+
+void checkers_open(void) { checkers = (struct checkers){ 0 }; }
+
+void checkers_look(void)
+{
+    note_service();
+    check_lines();
+    watch_bookings();
+}
+
+void checkers_look_when_calm(void)
+{
+    check_lines();
+    watch_bookings();
+    check_calls();
+    check_bookings();
+    PROMISE(engine_process_serves(), "a calm engine serves", "it does not");
+    struct slice page = ask_for_page();
+    check_no_tenant_is_shown(page);
+    check_answers_are_counted(page);
+    check_nothing_is_left();
+}
+
+void checkers_look_when_stopped(void)
+{
+    check_lines();
+    struct process_remains r = process_remains(world.engine);
+    PROMISE(r.memory_blocks == 0 && r.descriptors == 0 && r.rings == 0 && r.fibers == 0, "who drains leaves nothing behind",
+            "%" PRIu64 " blocks (%" PRIu64 " bytes), %" PRIu64 " descriptors, %" PRIu64 " rings, %" PRIu64 " fibers", r.memory_blocks, r.memory_bytes, r.descriptors, r.rings, r.fibers);
+    PROMISE(database_sessions() == 0, "who drains leaves no session behind", "%u", database_sessions());
+}
