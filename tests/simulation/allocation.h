@@ -9,9 +9,11 @@ void *sim_calloc(size_t count, size_t bytes);
 void *sim_realloc(void *memory, size_t bytes);
 void *sim_aligned_alloc(size_t alignment, size_t bytes);
 void  sim_free(void *memory);
+[[noreturn]] void sim_abort(void); /* torture.c */
 
 #define malloc        sim_malloc
 #define calloc        sim_calloc
 #define realloc       sim_realloc
 #define aligned_alloc sim_aligned_alloc
 #define free          sim_free
+#define abort         sim_abort

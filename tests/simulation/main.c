@@ -1,6 +1,7 @@
 /* tests/simulation/main.c: `simulate`: worlds by their seeds, each in a process of its own, so that none sees what another left and a broken ensure() is one world's end.
  *
  *     simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]
+ *     simulate --seed N --torture allocation|ring_operation|database_unit|descriptor|thread [--nth N]     see torture.c: for every n, or that one
  *
  * The last line counts: {"worlds":…,"failed":…,"promises":…,…}. Status 0: every promise held; 1: one was broken; 2: not understood.
  * --twice lives each world two times and compares their stories: the same seed is the same world. */
@@ -28,8 +29,8 @@ enum { JOBS_MAX = 64 };
 struct options { struct world_options world; uint64_t worlds; uint32_t jobs; bool twice, only_plan; };
 
 /* What a world tells whoever lives it: shared with the parent. */
-struct report { uint64_t seed, fingerprint, promises; struct world_figures figures; bool has_ended; };
-struct sum { uint64_t worlds, failed, promises; struct world_figures figures; };
+struct report { uint64_t seed, fingerprint, promises, tortured; struct world_figures figures; bool has_ended; };
+struct sum { uint64_t worlds, failed, promises, tortured; struct world_figures figures; };
 
 /* -- in the child -- */
 
@@ -64,7 +65,7 @@ static void warm_up(void)
     (void)hmac_sha256(slice_of("key"), (struct slice[]){ slice_of("text") }, 1);
 }
 
-static void live(const struct options *o, uint64_t seed)
+static void live(const struct options *o, uint64_t seed, uint64_t nth)
 {
     const struct rlimit cpu = { cpu_seconds_max, cpu_seconds_max };
     setrlimit(RLIMIT_CPU, &cpu);
@@ -74,9 +75,11 @@ static void live(const struct options *o, uint64_t seed)
     warm_up();
     struct world_options w = o->world;
     w.seed = seed;
+    w.nth = nth;
     world_live(&w);
     report->fingerprint = trace_fingerprint();
     report->promises = checkers_promises_checked();
+    report->tortured = torture_counted();
     report->figures = world_figures();
     report->has_ended = true;
     fflush(stdout);
@@ -85,7 +88,7 @@ static void live(const struct options *o, uint64_t seed)
 
 /* -- in the parent -- */
 
-struct child { pid_t pid; struct report *report; uint64_t seed; int lives_left; uint64_t first_fingerprint; };
+struct child { pid_t pid; struct report *report; uint64_t seed, nth; int lives_left; uint64_t first_fingerprint; };
 
 static void start(struct child *c, const struct options *o)
 {
@@ -95,22 +98,28 @@ static void start(struct child *c, const struct options *o)
     ensure(c->pid >= 0);
     if (c->pid > 0) return;
     report = c->report;
-    live(o, c->seed);
+    live(o, c->seed, c->nth);
 }
 
 static void add(struct sum *s, const struct report *r)
 {
     s->promises += r->promises;
+    s->tortured = r->tortured;
     static_assert(sizeof(struct world_figures) % sizeof(uint64_t) == 0);
     uint64_t *to = (uint64_t *)&s->figures;
     const uint64_t *from = (const uint64_t *)&r->figures;
     for (size_t n = 0; n < sizeof(struct world_figures) / sizeof(uint64_t); n++) to[n] += from[n];
 }
 
+#define FAILURE_NAME(name) [SEAM_##name] = #name,
+static const char *const failure_names[] = { SEAM_FAILURES(FAILURE_NAME) };
+
 static void tell_failure(const struct options *o, const struct child *c, const char *why)
 {
-    printf("seed %" PRIu64 ": FAILED (%s). Again, with its story: zig build simulate -- --seed %" PRIu64 " --minutes %u%s%s --trace\n", c->seed, why, c->seed, o->world.minutes,
+    printf("seed %" PRIu64 ": FAILED (%s). Again, with its story: zig build simulate -- --seed %" PRIu64 " --minutes %u%s%s", c->seed, why, c->seed, o->world.minutes,
            o->world.without ? " --without " : "", o->world.without ? o->world.without : "");
+    if (o->world.is_torture) printf(" --torture %s --nth %" PRIu64, failure_names[o->world.tortures], c->nth);
+    puts(" --trace");
 }
 
 /* true: it lives once more. */
@@ -141,6 +150,14 @@ static struct child *child_of(struct child *children, uint32_t jobs, pid_t pid)
     return nullptr;
 }
 
+/* The worlds of a torture have one seed, and one after the other fails. */
+static void settle(struct child *c, const struct options *o, uint64_t number)
+{
+    c->seed = o->world.seed + (o->world.is_torture ? 0 : number);
+    c->nth = o->world.nth + (o->world.is_torture ? number : 0);
+    c->lives_left = o->twice ? 2 : 1;
+}
+
 static void live_all(const struct options *o, struct sum *s)
 {
     static struct child children[JOBS_MAX];
@@ -148,7 +165,8 @@ static void live_all(const struct options *o, struct sum *s)
     ensure(reports != MAP_FAILED);
     uint64_t begun = 0;
     for (uint32_t n = 0; n < o->jobs && begun < o->worlds; n++, begun++) {
-        children[n] = (struct child){ .report = &reports[n], .seed = o->world.seed + begun, .lives_left = o->twice ? 2 : 1 };
+        children[n] = (struct child){ .report = &reports[n] };
+        settle(&children[n], o, begun);
         start(&children[n], o);
     }
     while (s->worlds < o->worlds) {
@@ -160,11 +178,24 @@ static void live_all(const struct options *o, struct sum *s)
         c->pid = 0;
         if (ended(c, status, o, s)) start(c, o);
         else if (begun < o->worlds) {
-            c->seed = o->world.seed + begun++;
-            c->lives_left = o->twice ? 2 : 1;
+            settle(c, o, begun++);
             start(c, o);
         }
     }
+}
+
+/* Once without, to learn how many there are; then every n of them. */
+static void torture(struct options *o, struct sum *s)
+{
+    o->worlds = 1;
+    if (o->world.nth > 0) return live_all(o, s);
+    live_all(o, s);
+    if (s->failed > 0) return;
+    printf("%s: %" PRIu64 " of them\n", failure_names[o->world.tortures], s->tortured);
+    o->worlds = s->tortured;
+    o->world.nth = 1;
+    *s = (struct sum){};
+    live_all(o, s);
 }
 
 static void print_sum(const struct sum *s)
@@ -197,7 +228,8 @@ static bool open_tls(void)
 
 static int usage(void)
 {
-    fputs("usage: simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]\n", stderr);
+    fputs("usage: simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]\n"
+          "       simulate --seed N --torture allocation|ring_operation|database_unit|descriptor|thread [--nth N] [--jobs J] [--trace]\n", stderr);
     return 2;
 }
 
@@ -209,6 +241,13 @@ static bool read_number(const char *text, uint64_t most, uint64_t *to)
     return text && *text && *end == 0 && errno == 0 && *to <= most;
 }
 
+static bool read_failure(const char *text, enum seam_failure *f)
+{
+    for (*f = 0; *f < SEAM_FAILURE_COUNT; (*f)++)
+        if (text && strcasecmp(text, failure_names[*f]) == 0) return true;
+    return false;
+}
+
 static bool read_option(struct options *o, const char *name, const char *value, int *taken)
 {
     uint64_t number;
@@ -218,6 +257,8 @@ static bool read_option(struct options *o, const char *name, const char *value, 
     if (strcmp(name, "--plan") == 0) return o->only_plan = true;
     *taken = 2;
     if (strcmp(name, "--without") == 0) return (o->world.without = value) != nullptr;
+    if (strcmp(name, "--torture") == 0) return o->world.is_torture = read_failure(value, &o->world.tortures);
+    if (strcmp(name, "--nth") == 0) return read_number(value, UINT64_MAX, &o->world.nth);
     if (strcmp(name, "--seed") == 0) return read_number(value, UINT64_MAX, &o->world.seed);
     if (strcmp(name, "--worlds") == 0) return read_number(value, UINT64_MAX, &o->worlds);
     if (strcmp(name, "--minutes") == 0 && read_number(value, 7 * 24 * 60, &number)) return (o->world.minutes = (uint32_t)number) > 0;
@@ -238,7 +279,8 @@ int main(int count, char **arguments)
     }
     if (!open_tls()) return 2;
     struct sum sum = {};
-    live_all(&o, &sum);
+    if (o.world.is_torture) torture(&o, &sum);
+    else live_all(&o, &sum);
     print_sum(&sum);
     return sum.failed > 0;
 }

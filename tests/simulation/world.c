@@ -162,6 +162,7 @@ static void begin(const struct world_options *o)
 {
     dice_seed(o->seed);
     plan_draw(&world.plan, o->seed, o->minutes);
+    if (o->is_torture) torture_plan(&world.plan);
     for (const char *entry = o->without; entry && *entry; entry = strchr(entry, ',') ? strchr(entry, ',') + 1 : nullptr) {
         char one[16] = {};
         memcpy(one, entry, strcspn(entry, ",") < sizeof one ? strcspn(entry, ",") : sizeof one - 1);
@@ -205,6 +206,7 @@ void world_live(const struct world_options *o)
     if (o->tells) plan_print(&world.plan);
     calcom_process_start();
     engine_process_start();
+    torture_begin(o);
     retell_process_start();
     schedule_trouble();
     event_schedule(&calm, world.plan.calm_at_us, calm_down);

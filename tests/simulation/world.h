@@ -25,7 +25,7 @@ extern struct tls_server_config *world_identity;
 extern const char world_secret_text[]; /* that API keys in the database are sealed with: 64 hex digits */
 
 /* Draws the plan, lives it through, checks what must hold, and returns; or ends in world_broken(). Once per operating system process. `without`: entries of the plan to leave out. */
-struct world_options { uint64_t seed; uint32_t minutes; const char *without; bool tells; };
+struct world_options { uint64_t seed; uint32_t minutes; const char *without; bool tells; bool is_torture; enum seam_failure tortures; uint64_t nth; /* torture.c; 0: none fails */ };
 void world_live(const struct world_options *o);
 /* What went wrong in it, by kind, and what there was. */
 #define WORLD_FIGURES(X) X(calls) X(deliveries) X(acknowledged) X(bookings) X(engine_starts) X(kills) X(drains) X(freezes) X(clock_jumps) X(tenant_changes) X(host_edits)         \
@@ -82,6 +82,11 @@ void retell_each_delivery(void (*each)(void *context, const struct retell_delive
 /* Has the engine asked for /metrics; the page is there some moments later, if it serves. */
 void retell_ask_metrics(void);
 [[nodiscard]] struct slice retell_metrics(void); /* the last page; absent: none since it was asked for */
+
+/* -- torture.c -- */
+void torture_plan(struct plan *p);                       /* one whole call, and no trouble */
+void torture_begin(const struct world_options *o);       /* of world.engine, from now on */
+[[nodiscard]] uint64_t torture_counted(void);            /* of what was to fail, so many were there */
 
 /* -- checkers.c -- */
 void checkers_open(void);

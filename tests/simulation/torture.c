@@ -1,0 +1,53 @@
+/* tests/simulation/torture.c: a world of one whole call, told in full and ending in a booking, in which nothing is wrong but one thing: the n-th allocation, operation of
+ * a ring, unit of the database, descriptor or thread of the engine fails. The promises must hold for every n. An engine that cannot start may say so and end; whoever
+ * restarts it does. One that serves has to go on, or end itself where the contract says so (a journal that cannot write). */
+#include "base/ensure.h"
+#include "io/thread.h"
+#include "world.h"
+
+[[noreturn]] void sim_abort(void);
+
+static struct process *tortured;
+static enum seam_failure what;
+
+static bool is_whole(const struct planned_call *c)
+{
+    enum { ALL = 1 << SCRIPT_STARTED | 1 << SCRIPT_ENDED | 1 << SCRIPT_ANALYZED };
+    return c->wants_booking && c->starts_at_us != 0 && c->name[0] && c->from[0] == '+' && c->names_service && !c->unknown_number && c->tells == ALL && !c->body_is_long;
+}
+
+/* Calm, and everybody stays at home but the first whole caller. */
+void torture_plan(struct plan *p)
+{
+    p->network.reset_per_connection = p->network.half_open_per_connection = p->network.slow_per_connection = 0;
+    p->network.refuse_per_connect = p->network.unreachable_per_connect = p->network.lost_per_connect = 0;
+    p->disk = (struct disk_climate){ .write_us = p->disk.write_us, .sync_us = p->disk.sync_us, .capacity_bytes = p->disk.capacity_bytes };
+    p->database = (struct database_climate){ .connect_us = p->database.connect_us, .unit_us = p->database.unit_us };
+    p->fault_count = p->incident_count = 0;
+    struct planned_call *whole = nullptr;
+    for (uint32_t n = 0; n < p->call_count; n++) {
+        struct planned_call *c = &p->calls[n];
+        if (!whole && is_whole(c)) whole = c;
+        c->is_left_out = c != whole;
+    }
+    ensure(whole != nullptr); /* there are fifty callers at least; another seed has one */
+    whole->repeats = whole->bogus = 0;
+    whole->reorders = false;
+}
+
+void torture_begin(const struct world_options *o)
+{
+    if (!o->is_torture) return;
+    tortured = world.engine;
+    what = o->tortures;
+    seam_fail_nth(tortured, what, o->nth);
+}
+
+uint64_t torture_counted(void) { return tortured ? seam_count(tortured, what) : 0; }
+
+/* The engine's abort(), which is how its ensure() ends. That there was no memory for what it needs to start is its right to say. */
+void sim_abort(void)
+{
+    if (tortured && process_here() == tortured && !engine_process_serves()) process_give_up();
+    abort();
+}
