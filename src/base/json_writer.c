@@ -141,13 +141,30 @@ void json_add_unsigned(struct json_writer *w, const char *key, uint64_t value)
     buffer_add_unsigned(w->out, value);
 }
 
+/* With at most three decimals, as prices and seconds have: the thousandths, if dividing them gives the same number back. It is the number that they are read as, because
+ * a division is rounded as reading is; and with fifteen digits at most there is no shorter way to write it. false: it is not of that kind. */
+static bool add_thousandths(struct json_writer *w, const char *key, double value)
+{
+    if (!(fabs(value) < 1e12)) return false;
+    int64_t thousandths = llround(value * 1000);
+    if ((double)thousandths / 1000 != value) return false;
+
+    begin_item(w, key);
+    uint64_t magnitude = (uint64_t)llabs(thousandths), fraction = magnitude % 1000;
+    if (thousandths < 0) buffer_add_byte(w->out, '-');
+    buffer_add_unsigned(w->out, magnitude / 1000);
+    if (fraction > 0) buffer_add_byte(w->out, '.');
+    for (uint64_t digit = 100; fraction > 0; fraction %= digit, digit /= 10) buffer_add_byte(w->out, (char)('0' + fraction / digit));
+    return true;
+}
+
 void json_add_real(struct json_writer *w, const char *key, double value)
 {
     if (!isfinite(value)) {
         json_add_null(w, key);
         return;
     }
-    if (value == 0) value = 0; /* without a sign: readers disagree on what -0 is */
+    if (add_thousandths(w, key, value)) return;
     /* The fewest digits that read back as the same number; 17 always do. */
     char digits[32];
     for (int precision = 15; precision <= 17; precision++) {

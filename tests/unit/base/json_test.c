@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/json.h"
 
@@ -270,6 +271,8 @@ static void reals_read_back_as_the_same_number(void **)
 {
     static const struct { double value; struct slice text; } table[] = {
         { 0.1, slice_of("0.1") }, { 35.3, slice_of("35.3") }, { 1.0 / 3, slice_of("0.3333333333333333") }, { 5e-324, slice_of("4.94065645841247e-324") },
+        { 7.66, slice_of("7.66") }, { 1050, slice_of("1050") }, { 0.005, slice_of("0.005") }, { -1.25, slice_of("-1.25") }, { 100.01, slice_of("100.01") },
+        { 999'999'999'999.999, slice_of("999999999999.999") }, { 1e12, slice_of("1000000000000") }, { 0.0005, slice_of("0.0005") }, { 1e-7, slice_of("1e-07") },
         { 1e300, slice_of("1e+300") }, { 0.1 + 0.2, slice_of("0.30000000000000004") }, { -2, slice_of("-2") }, { -0.0, slice_of("0") },
     };
     for (size_t n = 0; n < sizeof table / sizeof *table; n++) {
@@ -282,6 +285,18 @@ static void reals_read_back_as_the_same_number(void **)
         double value;
         assert_true(json_real(json_root(d), &value) && value == table[n].value);
         json_release(d, &heap);
+    }
+}
+
+static void prices_are_written_as_printf_writes_them(void **)
+{
+    for (int64_t thousandths = -1'002'003; thousandths < 100'000'000'000'000; thousandths += 1 + llabs(thousandths) / 1009) {
+        char memory[64], expected[64];
+        struct buffer b = buffer_over(memory, sizeof memory);
+        struct json_writer w = json_writer_over(&b);
+        json_add_real(&w, nullptr, (double)thousandths / 1000);
+        snprintf(expected, sizeof expected, "%.15g", (double)thousandths / 1000);
+        assert_true(slice_equal(buffer_slice(&b), slice_from_text(expected)));
     }
 }
 
@@ -302,6 +317,7 @@ int main(void)
         promise(invalid_bytes_are_written_as_the_replacement_character),
         promise(the_writer_places_commas_and_keys),
         promise(reals_read_back_as_the_same_number),
+        promise(prices_are_written_as_printf_writes_them),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
