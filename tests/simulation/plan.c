@@ -11,7 +11,7 @@ constexpr uint64_t second_us = 1'000'000, minute_us = 60 * second_us, hour_us = 
 constexpr int64_t day_us = 24 * (int64_t)hour_us;
 constexpr uint64_t storm_after_calls_us = 6 * minute_us;   /* faults go on while the last calls end */
 constexpr uint64_t settling_us = 3 * hour_us;              /* a call whose end never comes is closed after two hours and ten minutes */
-enum { CALLS_PER_MINUTE_MIN = 50, CALLS_PER_MINUTE_MAX = 90 };
+enum { LATE_CALLS = 3, CALLS_PER_MINUTE_MIN = 50 + LATE_CALLS, CALLS_PER_MINUTE_MAX = 90 };
 
 /* -- dice -- */
 
@@ -101,6 +101,9 @@ static void draw_database(struct plan *p, const struct weather *w, struct prng *
 
 static void draw_calcom(struct plan *p, const struct weather *w, struct prng *d)
 {
+    bool     narrow = happens(d, 0.3); /* few requests a minute: everything waits for room */
+    p->calcom_requests_per_minute = narrow ? 30 : 120;
+    p->budget_per_minute = narrow ? 26 : 110;
     p->calcom = (struct sim_settings){ .chunked = happens(d, 0.3), .reset_is_epoch = happens(d, 0.3) };
     uint64_t lag_ms = between(d, 100, 8'000), window_ms = between(d, 1, 500);
     enum sim_loser loser = (enum sim_loser)prng_below(d, SIM_LOSER_500_PLAIN + 1);
@@ -256,6 +259,14 @@ static void draw_telling(struct planned_call *c, struct prng *d)
     c->bogus = (uint32_t)(happens(d, 0.15) ? between(d, 1, 4) : 0);
 }
 
+/* Long after the last change: whoever has missed it knows no such number. */
+static void make_late(const struct plan *p, struct planned_call *c, struct prng *d)
+{
+    c->is_late = true;
+    c->unknown_number = false;
+    c->begins_at_us = p->calm_at_us + 10 * minute_us + prng_below(d, minute_us);
+}
+
 static void draw_call(struct plan *p, uint32_t n)
 {
     struct prng d = dice_for(p->seed, FOR_CALLS, n);
@@ -267,6 +278,7 @@ static void draw_call(struct plan *p, uint32_t n)
     draw_caller(p, c, &d);
     draw_booking(p, c, &d);
     draw_telling(c, &d);
+    if (n < LATE_CALLS) make_late(p, c, &d);
 }
 
 static void draw_calls(struct plan *p, struct prng *d, uint32_t minutes)
@@ -374,6 +386,8 @@ static void add_incident(struct plan *p, enum incident_kind kind)
     struct planned_incident *i = &p->incidents[n];
     *i = (struct planned_incident){ .number = n, .kind = kind };
     i->at_us = world_begins_at_us + second_us + prng_below(&d, p->calm_at_us - world_begins_at_us - minute_us);
+    bool hurries = kind == INCIDENT_TENANTS_CHANGE && n > 0 && i[-1].kind == kind && happens(&d, 0.5);
+    if (hurries) i->at_us = i[-1].at_us + prng_below(&d, second_us / 20); /* one while the one before is being read */
     draw_details(i, &d);
     if (i->for_us && i->at_us + i->for_us > p->calm_at_us) i->for_us = p->calm_at_us - i->at_us;
 }
@@ -390,6 +404,22 @@ static void draw_incidents(struct plan *p, const struct weather *w, struct prng 
     for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
     for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = 3;
 }
+
+/* How many changes of the configuration there will have been. */
+static uint32_t last_revision(const struct plan *p)
+{
+    uint32_t changes = 0;
+    for (uint32_t n = 0; n < p->incident_count; n++) changes += p->incidents[n].kind == INCIDENT_TENANTS_CHANGE && !p->incidents[n].is_left_out;
+    return changes;
+}
+
+static void number_late_calls(struct plan *p)
+{
+    for (uint32_t n = 0; n < p->call_count; n++)
+        if (p->calls[n].is_late) plan_print_number(p->calls[n].to, p, p->calls[n].company, last_revision(p));
+}
+
+void plan_print_number(char number[20], const struct plan *p, uint32_t company, uint32_t revision) { print_into(number, 20, "%s%02u", p->companies[company].number, revision); }
 
 void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
 {
@@ -408,6 +438,7 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     draw_calls(p, &d, minutes);
     draw_faults(p, &weather, &d);
     draw_incidents(p, &weather, &d);
+    number_late_calls(p);
 }
 
 /* -- for people -- */
@@ -460,5 +491,6 @@ bool plan_leave_out(struct plan *p, const char *entry)
               : entry[0] == 'i' && n < p->incident_count ? &p->incidents[n].is_left_out : nullptr;
     if (!out) return false;
     *out = true;
+    number_late_calls(p);
     return true;
 }

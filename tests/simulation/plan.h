@@ -45,6 +45,7 @@ struct planned_call {
     char     id[40], from[20];    /* from empty: withheld ("anonymous" is another shape of it) */
     char     to[20];
     bool     unknown_number;      /* the called number is nobody's */
+    bool     is_late;             /* when all is calm, to a number that only the last of the configurations has */
     bool     wants_booking, names_service;
     uint32_t service;
     char     date[16], time[8], name[40]; /* as said; name empty: it was never asked for */
@@ -87,6 +88,7 @@ struct plan {
     struct disk_climate     disk;
     struct database_climate database;
     struct sim_settings     calcom; /* how Cal.com is throughout, faults apart */
+    uint32_t calcom_requests_per_minute, budget_per_minute; /* what Cal.com allows a key, and what the engine is told that it may use */
     const char             *weather; /* for people: which kinds of trouble there are */
     struct planned_workspace workspaces[PLAN_WORKSPACES_MAX]; uint32_t workspace_count;
     struct planned_company   companies[PLAN_COMPANIES_MAX];   uint32_t company_count;
@@ -101,6 +103,9 @@ struct plan {
 [[nodiscard]] struct call_script plan_script(const struct plan *p, const struct planned_call *c);
 [[nodiscard]] const struct planned_service *plan_service_said(const struct plan *p, const struct planned_call *c); /* the branch's own when none is named */
 
+/* The number that a company has in this revision of the tenants alone. */
+void plan_print_number(char number[20], const struct plan *p, uint32_t company, uint32_t revision);
+
 /* minutes: how long calls begin; ≥ 50 calls in each. */
 void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes);
 void plan_print(const struct plan *p); /* for people, and what --without takes: c12 f3 i4 */
@@ -108,5 +113,8 @@ void plan_print(const struct plan *p); /* for people, and what --without takes: 
 
 /* The world file's text (docs/WORLD_FILE.md, section "calcom") for ringsim, and the tenants as tenant_snapshot() of the schema would give them (keys sealed with `secret`). Into memory of the world. */
 [[nodiscard]] struct slice plan_world_file(const struct plan *p);
+/* written: how many revisions there have been, the first counted. Retell stops to sign with old keys before they are void. */
+[[nodiscard]] static inline bool plan_old_keys_are_used(uint32_t written) { return written <= 1; }
+[[nodiscard]] static inline bool plan_old_keys_are_void(uint32_t written) { return written > 2; }
 struct secret_key;
 [[nodiscard]] struct slice plan_tenants(const struct plan *p, const struct secret_key *secret, uint32_t revision); /* revision: how many TENANTS_CHANGE there have been */

@@ -8,7 +8,7 @@
 #include "base/hmac.h"
 
 enum { TEXT_BYTES_MAX = 256 * 1024 };
-enum { REVISION_WITHOUT_OLD_KEYS = 2, REVISION_WITH_NEXT_CALCOM_KEYS = 3 };
+enum { REVISION_WITH_NEXT_CALCOM_KEYS = 3 };
 
 static struct json_writer begin(struct buffer *b)
 {
@@ -113,6 +113,7 @@ static void add_account(struct json_writer *w, const struct plan *p, uint32_t cr
             if (s->second_host) json_add_integer(w, nullptr, s->second_host);
         }
     json_end_array(w);
+    json_add_integer(w, "requests_per_minute", p->calcom_requests_per_minute);
     json_end_object(w);
 }
 
@@ -164,7 +165,7 @@ static void add_workspace(struct json_writer *w, const struct planned_workspace 
     snprintf(context, sizeof context, "workspace_keys/%s/0", space->key);
     add_sealed(w, nullptr, secret, context, space->api_key);
     snprintf(context, sizeof context, "workspace_keys/%s/1", space->key);
-    if (space->old_api_key[0] && revision < REVISION_WITHOUT_OLD_KEYS) add_sealed(w, nullptr, secret, context, space->old_api_key);
+    if (space->old_api_key[0] && !plan_old_keys_are_void(revision + 1)) add_sealed(w, nullptr, secret, context, space->old_api_key);
     json_end_array(w);
     json_begin_array(w, "agents");
     json_add_text(w, nullptr, slice_of("agent_simulated"));
@@ -264,13 +265,21 @@ static void add_pairs(struct json_writer *w, const struct planned_service *s, ui
     if (s->second_event_type && !turned) add_pair(w, s->second_host, s->id, s->second_event_type);
 }
 
-static void add_number(struct json_writer *w, const struct plan *p, const struct planned_company *c)
+static void add_number(struct json_writer *w, const struct plan *p, const struct planned_company *c, const char *number)
 {
     json_begin_object(w, nullptr);
-    json_add_text(w, "number", slice_from_text(c->number));
+    json_add_text(w, "number", slice_from_text(number));
     json_add_integer(w, "workspace_id", p->workspaces[c->workspace].id);
     json_add_integer(w, "branch_id", c->branch_id);
     json_end_object(w);
+}
+
+static void add_numbers(struct json_writer *w, const struct plan *p, const struct planned_company *c, uint32_t revision)
+{
+    char number[20];
+    plan_print_number(number, p, (uint32_t)(c - p->companies), revision);
+    add_number(w, p, c, c->number);
+    add_number(w, p, c, number);
 }
 
 static void add_services(struct json_writer *w, const struct planned_company *c)
@@ -303,7 +312,7 @@ struct slice plan_tenants(const struct plan *p, const struct secret_key *secret,
     ADD_LIST(&w, p, "staff", add_staff(&w, c));
     ADD_LIST(&w, p, "services", add_services(&w, c));
     ADD_LIST(&w, p, "staff_services", add_all_pairs(&w, c, revision));
-    ADD_LIST(&w, p, "numbers", add_number(&w, p, c));
+    ADD_LIST(&w, p, "numbers", add_numbers(&w, p, c, revision));
     json_end_object(&w);
     return finish(&b);
 }

@@ -164,7 +164,7 @@ static void add_bogus(const struct planned_call *c, uint32_t number, struct prng
 {
     static const char *const others[] = { "transcript_updated", "transfer_started", "transfer_ended", "call_dreamt_of" };
     enum retell_shape shape = (enum retell_shape)(RETELL_OTHER_EVENT + prng_below(dice, RETELL_SHAPE_COUNT - RETELL_OTHER_EVENT));
-    if (shape == RETELL_OVERSIZED && !prng_happens(dice, 0.2)) shape = RETELL_BAD_SIGNATURE;
+    if (shape == RETELL_VOID_KEY || (shape == RETELL_OVERSIZED && !prng_happens(dice, 0.2))) shape = RETELL_BAD_SIGNATURE;
     uint64_t due_at_us = c->begins_at_us + prng_below(dice, c->duration_ms * UINT64_C(1'500));
     const char *event = shape == RETELL_OTHER_EVENT ? others[prng_below(dice, 4)] : call_event_name(SCRIPT_ANALYZED);
     struct slice body = shape == RETELL_OTHER_EVENT ? other_body(c, event, number, prng_happens(dice, 0.3)) : shape == RETELL_BROKEN_BODY ? broken_body(c, number)
@@ -180,13 +180,21 @@ static void add_call(const struct planned_call *c)
     for (uint32_t n = 0; n < c->bogus; n++) add_bogus(c, c->number * 10 + n, &dice);
 }
 
+/* When the last change of the tenants is long past, nothing opens with a key that it has made void. */
+static void add_void_key(const struct planned_call *c)
+{
+    const struct planned_workspace *w = &world.plan.workspaces[world.plan.companies[c->company].workspace];
+    struct prng dice = { plan_script(&world.plan, c).seed + 1 };
+    if (c->is_late && w->old_api_key[0]) add(c, RETELL_VOID_KEY, call_event_name(SCRIPT_ANALYZED), bogus_body(c, c->number), c->begins_at_us + second_us, &dice);
+}
+
 static void plan_tellings(void)
 {
-    for (uint32_t n = 0; n < world.plan.call_count; n++) retell.room += SCRIPT_EVENTS * (world.plan.calls[n].repeats + 1) + 2 * world.plan.calls[n].bogus;
+    for (uint32_t n = 0; n < world.plan.call_count; n++) retell.room += SCRIPT_EVENTS * (world.plan.calls[n].repeats + 1) + 2 * world.plan.calls[n].bogus + 1;
     retell.tellings = calloc(retell.room + 1, sizeof *retell.tellings);
     ensure(retell.tellings);
     for (uint32_t n = 0; n < world.plan.call_count; n++)
-        if (!world.plan.calls[n].is_left_out) add_call(&world.plan.calls[n]);
+        if (!world.plan.calls[n].is_left_out) add_call(&world.plan.calls[n]), add_void_key(&world.plan.calls[n]);
 }
 
 /* -- sending -- */
@@ -197,8 +205,10 @@ static const struct planned_workspace *workspace_of(const struct telling *t) { r
 static struct slice key_of(const struct telling *t)
 {
     const struct planned_workspace *w = workspace_of(t);
-    if (t->entry.shape == RETELL_OTHER_KEY) return slice_of("key_of_a_workspace_that_is_not_ours");
-    return slice_from_text(t->with_old_key && world.tenants_revision <= 1 ? w->old_api_key : w->api_key);
+    const struct planned_workspace *other = &world.plan.workspaces[(w - world.plan.workspaces + 1) % world.plan.workspace_count];
+    if (t->entry.shape == RETELL_OTHER_KEY) return other == w ? slice_of("key_secret_of_nobody") : slice_from_text(other->api_key);
+    if (t->entry.shape == RETELL_VOID_KEY) return slice_from_text(w->old_api_key);
+    return slice_from_text(t->with_old_key && plan_old_keys_are_used(world.tenants_revision) ? w->old_api_key : w->api_key);
 }
 
 static void sign(struct telling *t, int64_t wall_us)
@@ -227,6 +237,11 @@ static void tell(struct timer *timer)
 {
     struct telling *t = container_of(timer, struct telling, timer);
     struct shard *s = retell.shard;
+    if (t->entry.shape == RETELL_VOID_KEY && !plan_old_keys_are_void(world.tenants_revision)) {
+        t->entry.is_over = true;
+        retell.open -= 1;
+        return;
+    }
     sign(t, s->wall_us);
     choose_target(t);
     if (t->entry.attempts++ == 0) t->entry.first_at_us = s->now_us;
