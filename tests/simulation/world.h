@@ -59,7 +59,7 @@ void retell_process_stop(void);
 [[nodiscard]] bool retell_has_finished(void); /* every delivery has its 2xx, or was given up as Retell does */
 /* HONEST: an event of the call. OTHER_EVENT: signed, of the call, but none of the three that make its row. BROKEN_BODY: signed nonsense, which is kept. The rest is
  * bogus: nobody may ever see an effect of it. */
-#define RETELL_SHAPES(X) X(HONEST) X(OTHER_EVENT) X(BROKEN_BODY) X(BAD_SIGNATURE) X(UNSIGNED) X(STALE) X(FROM_FUTURE) X(OTHER_KEY) X(WRONG_PATH) X(OVERSIZED)
+#define RETELL_SHAPES(X) X(HONEST) X(OTHER_EVENT) X(BROKEN_BODY) X(BAD_SIGNATURE) X(UNSIGNED) X(STALE) X(FROM_FUTURE) X(OTHER_KEY) X(VOID_KEY) X(WRONG_PATH) X(OVERSIZED)
 #define RETELL_SHAPE_ENUMERATOR(name) RETELL_##name,
 enum retell_shape : uint8_t { RETELL_SHAPES(RETELL_SHAPE_ENUMERATOR) RETELL_SHAPE_COUNT };
 [[nodiscard]] const char *retell_shape_name(enum retell_shape s);
