@@ -7,6 +7,7 @@
  *   GET  /control/slots?eventTypeId=&after=&take= the next free starts
  *   GET  /control/faults
  *   POST /control/faults                          one rule (faults.h)
+ *   DELETE /control/faults                        all of them
  *   POST /control/settings                        {"replica_lag_ms", "race_window_ms", "retry_after", "reset_is_epoch", "slots_mode", "loser",
  *                                                  "clock_skew_ms", "chunked"}
  *   POST /control/busy                            {"userId", "start", "end"}: an event in the host's other calendar (S21)
@@ -152,6 +153,12 @@ static void add_fault(struct control_call *c)
     show_faults(c);
 }
 
+static void clear_faults(struct control_call *c)
+{
+    faults_clear(&c->simulator->faults);
+    show_faults(c);
+}
+
 static bool choose(struct control_call *c, const char *field, const char *const *names, uint32_t count, uint8_t *choice)
 {
     const struct json_value *v = json_get(c->json, field);
@@ -262,6 +269,7 @@ static const struct { enum http_method method; const char *path; const char *aft
     { HTTP_GET,  "/control/slots",        nullptr,    show_slots },
     { HTTP_GET,  "/control/faults",       nullptr,    show_faults },
     { HTTP_POST, "/control/faults",       nullptr,    add_fault },
+    { HTTP_DELETE, "/control/faults",     nullptr,    clear_faults },
     { HTTP_POST, "/control/settings",     nullptr,    change_settings },
     { HTTP_POST, "/control/busy",         nullptr,    add_busy },
     { HTTP_POST, "/control/reset",        nullptr,    reset },

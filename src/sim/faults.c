@@ -169,12 +169,24 @@ static bool read_rule(const struct json_value *rule, struct sim_fault_rule *r, s
     return true;
 }
 
+/* Their requests have come; they can hit no more. */
+static bool is_spent(const struct sim_fault_rule *r) { return r->count > 0 && r->seen >= (uint64_t)r->nth + r->count - 1; }
+
+static void drop_spent(struct sim_faults *f)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < f->rule_count; i++)
+        if (!is_spent(&f->rules[i])) f->rules[kept++] = f->rules[i];
+    f->rule_count = kept;
+}
+
 bool faults_add(struct sim_faults *f, const struct json_value *rule, struct sim_fault_rule *added, struct sim_refusal *refusal)
 {
     if (!read_rule(rule, added, refusal)) return false;
     if (!added->seeded && sim_fault_is_of_the_port(added->fault)) return true; /* nothing to wait for */
+    if (f->rule_count == sim_fault_rules_max) drop_spent(f);
     if (f->rule_count == sim_fault_rules_max) {
-        refuse(refusal, 409, SIM_SHAPE_PLAIN, "%u rules are there already; POST /control/reset", sim_fault_rules_max);
+        refuse(refusal, 409, SIM_SHAPE_PLAIN, "%u rules are there already; DELETE /control/faults", sim_fault_rules_max);
         return false;
     }
     f->rules[f->rule_count++] = *added;

@@ -1,11 +1,15 @@
-"""One intent, one booking (promise 2): whatever Cal.com does, answers or leaves unanswered (contracts F1-F21), there are 0 or 1 live bookings per intent, and
+"""One intent, one booking (promise 2): whatever Cal.com does, answers or leaves unanswered (contracts F1-F25), there are 0 or 1 live bookings per intent, and
 both sides agree. A fault is set for the first create of one call; the salon's two calendars are used by nobody else."""
+
+import datetime
+import pathlib
+import zoneinfo
 
 import pytest
 
 from conftest import a_world
 from retell_caller import Caller, all_settled, both_sides_agree
-from world import wait_until
+from world import http, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +30,11 @@ BOOKED_IN_THE_END = [
     ("one_byte_per_second", {"delay_ms": 50}), ("error_before_commit", {"status": 500}), ("error_before_commit", {"status": 502}),
     ("error_before_commit", {"status": 503}), ("error_before_commit", {"status": 504}), ("error_after_commit", {"status": 500}), ("error_after_commit", {"status": 502}),
     ("error_after_commit", {"status": 503}), ("error_after_commit", {"status": 504}), ("late_commit", {"delay_ms": 3_000}),
-    ("conflict_of_our_own", {"status": 409}), ("no_references", {}),
+    ("conflict_of_our_own", {"status": 409}), ("no_references", {}), ("reply_after_webhooks", {}), ("clock_fast", {}), ("clock_slow", {}), ("invalid_utf8", {}),
+    ("deep_nesting", {}), ("huge_body", {}), ("doubled_keys", {}), ("numbers_as_texts", {}), ("unknown_host_id", {}), ("webhook_duplicated", {}),
 ]
+
+BENT = ["invalid_utf8", "deep_nesting", "huge_body", "doubled_keys", "numbers_as_texts", "unknown_host_id"]  # F25, S12
 
 
 @pytest.mark.parametrize("fault, rule", BOOKED_IN_THE_END, ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())))
@@ -36,6 +43,76 @@ def test_it_is_booked_once_in_spite_of(world, caller, fault, rule):
     caller.play(*world.slots.take())
     caller.booked(seconds=45)
     assert len(creates_of(caller)) <= 2
+
+
+@pytest.mark.parametrize("fault", BENT)
+def test_an_answer_that_cannot_be_read_is_no_failure(world, caller, fault):  # B31: it is unknown, and found by looking
+    world.simulator.fault(fault, endpoint="create_booking")
+    caller.play(*world.slots.take())
+    caller.booked(seconds=45)
+    assert len(creates_of(caller)) == 1
+
+
+@pytest.mark.parametrize("fault", [*BENT, "clock_fast", "clock_slow"])
+def test_a_look_up_that_cannot_be_read_says_nothing(world, caller, fault):  # B7
+    world.simulator.fault("commit_then_reset", endpoint="create_booking")
+    world.simulator.fault(fault, endpoint="list_bookings", count=2)
+    caller.play(*world.slots.take())
+    caller.booked(seconds=45)
+    assert len(creates_of(caller)) == 1
+
+
+@pytest.mark.parametrize("fault", [*BENT, "clock_fast", "clock_slow"])
+def test_slots_that_cannot_be_read_are_asked_for_again(world, caller, fault):
+    world.simulator.fault(fault, endpoint="slots")
+    caller.play(*world.slots.take())
+    caller.booked(seconds=45)
+
+
+def take_behind_our_back(world, date, at):
+    """Somebody books at Cal.com itself; for a while its cache still offers that start."""
+    start = datetime.datetime.fromisoformat(f"{date}T{at}").replace(tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+    body = {"start": start.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "eventTypeId": 5001, "attendee": {"name": "S", "email": "s@example.com", "timeZone": "UTC"}}
+    answer = http("POST", f"{world.simulator.url}/bookings", body, {"cal-api-version": "2024-08-13"}, ca=world.certificates.ca)
+    assert answer.status == 201, answer.body
+    world.simulator.control("POST", "settings", {"slots_mode": "stale"})
+
+
+@pytest.mark.parametrize("fault", ["none", *BENT])
+def test_a_refusal_that_cannot_be_read_books_nothing_and_is_told_to_people(world, caller, fault):
+    slot = world.slots.take()
+    take_behind_our_back(world, *slot)
+    world.simulator.fault(fault, endpoint="create_booking")
+    try:
+        caller.play(*slot, mitarbeiter="Lena")
+        caller.intent_in("refused", seconds=45)
+    finally:
+        world.simulator.control("POST", "settings", {"slots_mode": "normal"})
+    assert caller.live_bookings() == [] and [j["kind"] for j in caller.jobs()] == ["callback"]
+    assert [r["status"] for r in creates_of(caller)] == [400]
+
+
+def test_answers_of_five_megabytes_do_not_stay_in_memory(world):
+    """What the engine holds before and after: a dozen of them are 60 MB, and what a parser makes of them is more."""
+
+    def resident_bytes():
+        text = pathlib.Path(f"/proc/{world.engine.child.pid}/status").read_text()
+        return 1024 * int(next(line for line in text.splitlines() if line.startswith("VmRSS:")).split()[1])
+
+    def book_with_huge_answers():
+        callers = [Caller(world) for _ in range(6)]
+        world.simulator.fault("huge_body", endpoint="create_booking", count=6)
+        world.simulator.fault("huge_body", endpoint="slots", count=6)
+        for caller in callers:
+            caller.play(*world.slots.take())
+        for caller in callers:
+            caller.booked(seconds=60)
+
+    book_with_huge_answers()
+    before = resident_bytes()
+    for _ in range(3):
+        book_with_huge_answers()
+    assert resident_bytes() < before + 32 * 1024 * 1024
 
 
 @pytest.mark.parametrize("fault, rule", [("refused_after_commit", {}), ("conflict_of_our_own", {"status": 400})], ids=lambda v: v if isinstance(v, str) else "")
@@ -159,9 +236,9 @@ def test_twenty_callers_while_cal_com_is_away_are_all_served_afterwards():  # FR
 def test_fifty_calls_through_a_storm_of_faults(seed):  # B34, short
     with a_world(breaker_failures=20, breaker_open_ms=200) as world:
         world.simulator.seeded_faults(seed, 0.3, ["commit_then_no_reply", "commit_then_reset", "reset_before_commit", "reset_mid_body", "truncated", "truncated_wrong_length",
-                                                  "error_before_commit", "error_after_commit", "late_commit", "conflict_of_our_own", "no_first_byte"],
-                                      endpoint="create_booking", delay_ms=2_500)
-        world.simulator.seeded_faults(seed + 100, 0.15, ["lookup_fails", "replica_lag", "truncated", "no_first_byte"], endpoint="list_bookings", delay_ms=2_500)
+                                                  "error_before_commit", "error_after_commit", "late_commit", "conflict_of_our_own", "no_first_byte",
+                                                  "invalid_utf8", "deep_nesting", "doubled_keys", "numbers_as_texts"], endpoint="create_booking", delay_ms=2_500)
+        world.simulator.seeded_faults(seed + 100, 0.15, ["lookup_fails", "replica_lag", "truncated", "no_first_byte", "deep_nesting", "doubled_keys"], endpoint="list_bookings", delay_ms=2_500)
         callers = [Caller(world) for _ in range(50)]
         for caller in callers:
             caller.play(*world.slots.take())

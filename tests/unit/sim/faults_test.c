@@ -115,6 +115,28 @@ static void a_rule_for_any_request_does_not_meet_webhooks(void **)
     assert_int_not_equal(faults_meet(&f, SIM_ME).fault, SIM_FAULT_NO_FAULT);
 }
 
+static bool add(struct sim_faults *f, const char *rule)
+{
+    static struct heap heap = { .budget_bytes = 1 << 20 };
+    struct sim_fault_rule added;
+    struct sim_refusal refusal;
+    struct json_error error;
+    struct json_document *d = json_parse(slice_from_text(rule), &heap, &error);
+    bool taken = faults_add(f, json_root(d), &added, &refusal);
+    json_release(d, &heap);
+    return taken;
+}
+
+static void rules_that_have_had_their_turn_make_room(void **)
+{
+    struct sim_faults f = { 0 };
+    for (uint32_t i = 0; i < sim_fault_rules_max; i++) assert_true(add(&f, i % 2 ? "{\"fault\":\"truncated\"}" : "{\"fault\":\"truncated\",\"nth\":2,\"count\":2}"));
+    assert_false(add(&f, "{\"fault\":\"truncated\"}"));
+    (void)faults_meet(&f, SIM_ME);
+    assert_true(add(&f, "{\"fault\":\"truncated\"}"));
+    assert_int_equal(f.rule_count, sim_fault_rules_max / 2 + 1);
+}
+
 static void a_wrong_rule_is_refused(void **)
 {
     assert_true(is_refused("{\"fault\":\"truncated\",\"endpoint\":\"webhook\"}"));
@@ -158,6 +180,7 @@ int main(void)
         cmocka_unit_test(every_fault_has_a_name_that_is_understood),
         cmocka_unit_test(faults_of_webhooks_are_for_the_webhooks_unless_an_endpoint_is_named),
         cmocka_unit_test(a_rule_for_any_request_does_not_meet_webhooks),
+        cmocka_unit_test(rules_that_have_had_their_turn_make_room),
         cmocka_unit_test(a_wrong_rule_is_refused),
         cmocka_unit_test(a_missing_or_unknown_version_means_the_oldest),
         cmocka_unit_test(paths_lead_to_their_endpoint_with_their_segment),
