@@ -26,7 +26,7 @@ from sanitized import CLANG, KINDS, BuildFailed  # noqa: E402
 CACHE = ROOT / ".zig-cache" / "simulation"
 SIMULATOR = pathlib.PurePath("tests/simulation")
 ALLOCATION = SIMULATOR / "allocation.h"
-NOT_LINKED = {"uring"}  # what the simulator stands in for
+NOT_LINKED = {"uring", "pq"}  # what the simulator stands in for
 VARIANTS = {
     "plain": ["-O2", "-fsanitize=undefined", "-fsanitize-trap=undefined"],
     "address": ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],

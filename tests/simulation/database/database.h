@@ -2,8 +2,9 @@
 /* tests/simulation/database/database.h: PostgreSQL of a world, under src/db/: the same named statements over plain tables in memory.
  *
  *     store.h        tables and what each statement does to them: pure, one unit at a time, all or nothing. Compared with a real PostgreSQL, unit by unit
- *     connection.c   in the place of src/db/connection.c, under the real pool: sessions, pipelines, delays, and connections that die before, during and after a commit
- *     admin.c        in the place of src/db/{admin,confinement,migrate,user}.c: what the gate asks
+ *     session.h      the server's side of a connection: delays, and sessions that die before, during and after a commit
+ *     libpq.c        libpq's functions over a session, so that all of src/db/ is the real one
+ *     admin.c        in the place of src/db/{admin,confinement,migrate}.c: what the gate asks
  *
  * The database lives in the world and outlives the engine: a unit that was sent is executed although its sender is dead, if the dice say so. */
 #include "../kernel.h"
