@@ -213,15 +213,19 @@ static void run(void *)
 {
     struct io_refusal refusal;
     const struct shard_config config = { .io = { ring_entries, 256, receive_buffer_bytes }, .start = start, .stop = stop, .finish = finish };
+    calcom.config.worker = worker_start(&calcom.group);
+    ensure(calcom.config.worker);
     if (!shard_group_start(&calcom.group, 1, &config, &refusal)) world_broken("the simulators start", "Cal.com: %s", refusal.text);
     while (!calcom.is_to_stop) fiber_wait();
     shard_group_stop(&calcom.group);
     shard_group_join(&calcom.group);
+    worker_stop(calcom.config.worker);
 }
 
 void calcom_process_start(void)
 {
-    calcom.config = (struct simulator_config){ .world = plan_world_file(&world.plan), .seed = world.plan.seed, .calcom_port = world.calcom_port };
+    calcom.config = (struct simulator_config){ .world = plan_world_file(&world.plan), .seed = world.plan.seed, .calcom_port = world.calcom_port,
+                                               .tls = world.plan.tls ? world_identity : nullptr };
     world.calcom = process_start("calcom", nullptr, run, nullptr);
     calcom.main = process_main(world.calcom);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/ensure.h"
+#include "world.h"
 
 constexpr uint64_t second_us = 1'000'000, minute_us = 60 * second_us, hour_us = 60 * minute_us;
 constexpr int64_t day_us = 24 * (int64_t)hour_us;
@@ -385,7 +386,8 @@ static void add_incident(struct plan *p, enum incident_kind kind)
     struct prng d = dice_for(p->seed, FOR_INCIDENTS, n);
     struct planned_incident *i = &p->incidents[n];
     *i = (struct planned_incident){ .number = n, .kind = kind };
-    i->at_us = world_begins_at_us + second_us + prng_below(&d, p->calm_at_us - world_begins_at_us - minute_us);
+    uint64_t most_is_told_us = p->busy_until_us + 90 * second_us;
+    i->at_us = world_begins_at_us + second_us + prng_below(&d, (happens(&d, 0.7) ? most_is_told_us : p->calm_at_us - minute_us) - world_begins_at_us);
     bool hurries = kind == INCIDENT_TENANTS_CHANGE && n > 0 && i[-1].kind == kind && happens(&d, 0.5);
     if (hurries) i->at_us = i[-1].at_us + prng_below(&d, second_us / 20); /* one while the one before is being read */
     draw_details(i, &d);
@@ -430,6 +432,7 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     p->busy_until_us = world_begins_at_us + minutes * minute_us;
     p->calm_at_us = p->busy_until_us + storm_after_calls_us;
     p->ends_at_us = p->calm_at_us + settling_us;
+    p->tls = happens(&d, 0.1) && world_trust != nullptr;
     draw_network(p, &weather, &d);
     draw_disk(p, &weather, &d);
     draw_database(p, &weather, &d);
@@ -468,7 +471,7 @@ void plan_print(const struct plan *p)
     char memory[40] = { 0 };
     struct buffer begins = buffer_over(memory, sizeof memory - 1);
     instant_print(&begins, p->wall_us);
-    printf("seed %llu: from %s, %u shards, %s\n", (unsigned long long)p->seed, memory, p->shards, p->weather);
+    printf("seed %llu: from %s, %u shards%s, %s\n", (unsigned long long)p->seed, memory, p->shards, p->tls ? ", TLS" : "", p->weather);
     printf("  busy for %.0f s, calm at %.0f s, ends at %.0f s\n", seconds(p->busy_until_us), seconds(p->calm_at_us), seconds(p->ends_at_us));
     for (uint32_t n = 0; n < p->company_count; n++)
         printf("  company %lld %s: workspace %lld, credential %u, %u services, %s\n", (long long)p->companies[n].id, p->companies[n].key,

@@ -31,6 +31,7 @@ struct telling {
 static struct retell {
     struct shard_group  group;
     struct shard       *shard;
+    struct worker      *worker;
     struct fiber       *main;
     struct http_client *engine, *strange; /* what is bogus has connections of its own: it may cost them */
     struct telling     *tellings;
@@ -340,9 +341,11 @@ static struct http_client *open_client(struct shard *s)
 {
     struct http_client_config config = http_client_config_default();
     char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", world.engine_port);
+    snprintf(url, sizeof url, world.plan.tls ? "https://engine.simulated:%u" : "http://127.0.0.1:%u", world.engine_port);
     ensure(http_origin_parse(slice_from_text(url), &config.origin));
     config.connections_max = CONNECTIONS_MAX;
+    config.tls = world.plan.tls ? world_trust : nullptr;
+    config.worker = retell.worker;
     return http_client_open(s, &config);
 }
 
@@ -374,10 +377,13 @@ static void run(void *)
 {
     struct io_refusal refusal;
     const struct shard_config config = { .io = { ring_entries, 1024, receive_buffer_bytes }, .start = start, .stop = stop };
+    retell.worker = worker_start(&retell.group);
+    ensure(retell.worker);
     if (!shard_group_start(&retell.group, 1, &config, &refusal)) world_broken("the simulators start", "Retell: %s", refusal.text);
     while (!retell.is_to_stop) fiber_wait();
     shard_group_stop(&retell.group);
     shard_group_join(&retell.group);
+    worker_stop(retell.worker);
 }
 
 void retell_process_start(void)
