@@ -140,6 +140,7 @@ static void start_begun(struct io *io)
 {
     for (uint32_t n = 0; n < io->begun_count; n++) {
         struct beginning b = io->begun[n];
+        if (b.op == nullptr) continue;
         if (!b.is_cancel) kinds[b.op->kind].start(io, b.op);
         else if (!has_ended(io, b.op)) kinds[b.op->kind].cancel(io, b.op);
     }
@@ -169,11 +170,19 @@ static struct completion take_one(struct io *io)
     return c;
 }
 
+/* Its cancel may still be waiting here when an operation ends by itself; then there is nothing to cancel, and soon perhaps no operation. */
+static void forget_cancels(struct io *io, const struct io_op *op)
+{
+    for (uint32_t n = 0; n < io->begun_count; n++)
+        if (io->begun[n].op == op) io->begun[n].op = nullptr;
+}
+
 static void finish(struct io *io, struct completion c)
 {
     struct io_op *op = c.op;
     ensure(op->submitted);
     if (!c.result.more) {
+        forget_cancels(io, op);
         op->submitted = false;
         io->submitted -= 1;
     }
