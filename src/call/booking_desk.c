@@ -196,6 +196,7 @@ static void release_claim(struct booking *b)
 {
     if (b->holds_claim) slot_release(b->desk->locks, b->calendar, (struct slot_claim_owner){ b->intent_key }, b->busy_from_us, b->busy_until_us);
     b->holds_claim = false;
+    gauge_set(&b->desk->counters.claims, slot_claims(b->desk->locks));
 }
 
 void booking_leave_calendar(struct booking *b)
