@@ -1,9 +1,14 @@
 #include "sim/faults.h"
 #include "base/ensure.h"
 
-#define SIM_NAME(name, text) text,
-static const char *const endpoint_names[] = { SIM_ENDPOINTS(SIM_NAME) "any" };
-static const char *const fault_names[] = { SIM_FAULTS(SIM_NAME) };
+#define ENDPOINT_NAME(name, text) text,
+static const char *const endpoint_names[] = { SIM_ENDPOINTS(ENDPOINT_NAME) "any" };
+#define FAULT_NAME(name, text, number, what) text,
+static const char *const fault_names[] = { SIM_FAULTS(FAULT_NAME) };
+#define FAULT_NUMBER(name, text, number, what) number,
+static const char *const fault_numbers[] = { SIM_FAULTS(FAULT_NUMBER) };
+#define FAULT_DESCRIPTION(name, text, number, what) what,
+static const char *const fault_descriptions[] = { SIM_FAULTS(FAULT_DESCRIPTION) };
 
 static_assert(SIM_FAULT_COUNT <= 64); /* sim_fault_rule.choices */
 
@@ -12,6 +17,16 @@ const char *sim_fault_name(enum sim_fault f)
 {
     ensure(f < SIM_FAULT_COUNT);
     return fault_names[f];
+}
+const char *sim_fault_number(enum sim_fault f)
+{
+    ensure(f < SIM_FAULT_COUNT);
+    return fault_numbers[f];
+}
+const char *sim_fault_description(enum sim_fault f)
+{
+    ensure(f < SIM_FAULT_COUNT);
+    return fault_descriptions[f];
 }
 
 bool sim_fault_is_of_the_port(enum sim_fault f) { return f == SIM_FAULT_REFUSE_CONNECTIONS || f == SIM_FAULT_TLS_STALL; }
@@ -224,6 +239,7 @@ struct sim_behaviour faults_meet(struct sim_faults *f, enum sim_endpoint e)
         met = behaviour_of(fault, r->delay_ms, r->status);
         met.fault = fault;
     }
+    f->met[met.fault] += 1;
     return met;
 }
 
@@ -242,4 +258,8 @@ void faults_print(struct json_writer *w, const struct sim_faults *f)
         json_end_object(w);
     }
     json_end_array(w);
+    json_begin_object(w, "met");
+    for (uint32_t i = SIM_FAULT_NO_FAULT + 1; i < SIM_FAULT_COUNT; i++)
+        if (f->met[i]) json_add_unsigned(w, fault_names[i], f->met[i]);
+    json_end_object(w);
 }

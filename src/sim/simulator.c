@@ -66,7 +66,7 @@ void simulator_reset(struct simulator *s)
     calcom_api_drop_all(s);
     hosts_forget(s);
     webhooks_forget_waiting(s);
-    faults_clear(&s->faults);
+    s->faults = (struct sim_faults){ 0 };
     request_log_clear(&s->log);
     world_reset(&s->world);
     limiter_init(&s->strangers, s->strangers.limit, 0);

@@ -224,7 +224,7 @@ def text_is_plain():
 
 
 def the_manual_has_the_tables_of_the_binary():
-    """docs/OPERATING.md: every setting and every metric."""
+    """docs/OPERATING.md: every setting and every metric. docs/SIMULATED_CALCOM.md: every fault."""
     done = subprocess.run([ROOT / "docs" / "regenerate.sh", "--check"], capture_output=True, text=True)
     return (done.stdout + done.stderr).strip().splitlines() if done.returncode else []
 

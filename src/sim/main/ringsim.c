@@ -1,4 +1,4 @@
-/* ringsim: the world around the engine, simulated: Cal.com (serve) and Retell (call). See --help.
+/* ringsim: the world around the engine, simulated: Cal.com (serve, faults) and Retell (call). See --help.
  *
  * serve runs one shard: the simulated Cal.com over TLS, and its control port. When both doors are open it says so in one JSON line.
  */
@@ -198,13 +198,26 @@ static int call(int argc, char **argv)
     return caller_run(&o);
 }
 
+/* -- faults -- */
+
+/* As the manual has it. */
+static int print_faults(void)
+{
+    puts("| fault | number | what happens |\n|---|---|---|");
+    for (uint32_t i = SIM_FAULT_NO_FAULT + 1; i < SIM_FAULT_COUNT; i++)
+        printf("| `%s` | %s | %s |\n", sim_fault_name((enum sim_fault)i), sim_fault_number((enum sim_fault)i), sim_fault_description((enum sim_fault)i));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct slice command = slice_from_text(argc > 1 ? argv[1] : "--help");
     if (slice_equal(command, slice_of("serve"))) return serve(argc - 2, argv + 2);
     if (slice_equal(command, slice_of("call"))) return call(argc - 2, argv + 2);
+    if (slice_equal(command, slice_of("faults"))) return print_faults();
     fputs("ringsim serve --world FILE --tls-cert FILE --tls-key FILE   a Cal.com that holds what the world file says, and its control port\n"
           "ringsim call --url URL --key KEY --agent ID --from N --to N …  one call, as Retell tells it\n"
-          "Each with --help says which flags it takes.\n", stdout);
+          "ringsim faults                                               what serve can be told to do wrong\n"
+          "The first two with --help says which flags it takes.\n", stdout);
     return slice_equal(command, slice_of("--help")) ? 0 : 2;
 }
