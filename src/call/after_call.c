@@ -44,16 +44,17 @@ static struct after_call check_start(const struct after_call *chosen, int64_t no
 
 /* -- what, and with whom -- */
 
-static struct after_call no_service(enum service_match match, const struct booking_facts *f)
+/* AFTER_CALL_BOOK, or why not. */
+static struct after_call judge_match(enum service_match match, const struct booking_facts *f)
 {
     switch (match) {
+    case SERVICE_FOUND:
+    case SERVICE_UNNAMED_DEFAULT: return (struct after_call){ .wish = AFTER_CALL_BOOK };
     case SERVICE_UNKNOWN:         return impossible("unknown_service", f->service);
     case SERVICE_AMBIGUOUS:       return impossible("ambiguous_service", f->service);
     case SERVICE_NONE:            return impossible("branch_without_calcom_event_type", slice_absent);
     case SERVICE_NOT_MAPPED:      return impossible("service_without_calcom_event_type", f->service);
     case STAFF_UNKNOWN:           return impossible("unknown_staff", f->staff);
-    case SERVICE_FOUND:
-    case SERVICE_UNNAMED_DEFAULT: break;
     }
     ensure(false);
 }
@@ -73,10 +74,8 @@ static const struct staff_service *next_staff(const struct tenant_snapshot *t, c
 static bool choose(const struct tenant_snapshot *t, const struct branch *b, const struct booking_facts *f, uint32_t choice, struct after_call *chosen)
 {
     struct service_choice c = tenant_choose_service(t, b, f->service, f->staff);
-    if (c.match != SERVICE_FOUND && c.match != SERVICE_UNNAMED_DEFAULT) {
-        *chosen = no_service(c.match, f);
-        return false;
-    }
+    *chosen = judge_match(c.match, f);
+    if (chosen->wish != AFTER_CALL_BOOK) return false;
     if (!c.service) { /* an event type of the branch that no service describes: how long would it be? */
         *chosen = impossible("branch_event_type_without_service", slice_absent);
         return false;

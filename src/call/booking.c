@@ -92,9 +92,6 @@ static void read_attendee(struct booking *b, struct slice json)
 static void read_row(struct booking *b)
 {
     const struct db_unit *u = &b->steady.unit;
-    b->branch_id = db_integer(u, 0, 0, 1);
-    b->call_id = db_integer(u, 0, 0, 2);
-    b->customer_id = db_integer(u, 0, 0, 3);
     copy_text(b->reference, sizeof b->reference, db_text(u, 0, 0, 5));
     b->calcom_event_type_id = db_integer(u, 0, 0, 9);
     b->starts_at_us = db_integer(u, 0, 0, 10);

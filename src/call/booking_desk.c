@@ -310,13 +310,11 @@ static void swept(struct steady_unit *u)
     uint32_t found = u->unit.outcome == DB_OK ? db_row_count(&u->unit, 0) : 0;
     for (uint32_t n = 0; n < found; n++) booking_hand_over(d, db_integer(&u->unit, 0, n, 0), db_integer(&u->unit, 0, n, 1));
     db_unit_release(&u->unit);
-    d->sweeping = false;
     if (!d->draining) timer_start(&d->shard->timers, &d->sweep_timer, d->shard->now_us + sweep_every_us, sweep_again);
 }
 
 static void sweep(struct booking_desk *d)
 {
-    d->sweeping = true;
     struct db_unit *u = &d->sweep.unit;
     db_unit_begin(u, (struct db_tenant){});
     db_unit_call(u, DB_DUE_INTENTS);

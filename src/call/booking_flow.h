@@ -34,10 +34,10 @@ struct booking {                      /* in the desk's pool; from the intent's h
     struct calcom_op       op;
     struct timer           timer;
     bool                   waiting;   /* for the timer */
-    bool                   has_calendar, holds_claim, holds_shard;
+    bool                   has_calendar, holds_claim;
 
     /* of the row */
-    int64_t  branch_id, call_id, customer_id, calcom_event_type_id;
+    int64_t  calcom_event_type_id;
     int64_t  starts_at_us, ends_at_us, busy_from_us, busy_until_us, created_at_us;
     uint32_t attempts;                /* creates recorded, over all lives */
     char     reference[CALCOM_REFERENCE_BYTES_MAX + 1];
@@ -74,7 +74,7 @@ struct booking_desk {
     struct slot_locks         *locks;
     struct timer               sweep_timer, gauge_timer;
     struct steady_unit         sweep;
-    bool                       sweeping, draining;
+    bool                       draining;
     struct booking_desk_counters counters;
 };
 

@@ -116,10 +116,10 @@ enum create_act {
     CREATE_UNSAID,           /* no answer, and nothing was booked */
     CREATE_SERVER_ERROR, CREATE_BUSY, CREATE_CONFLICT, CREATE_REFUSED,
     CREATE_FOREIGN, CREATE_MADE_DIFFERENT, CREATE_MADE_DEAD,
-    CREATE_NOT_SENT, CREATE_THROTTLED, CREATE_UNAUTHORIZED,
+    CREATE_NOT_SENT, CREATE_THROTTLED, CREATE_UNAUTHORIZED, CREATE_NOT_FOUND,
     CREATE_ACTS,
 };
-enum answer_act { ANSWER_TRUE, ANSWER_LOST, ANSWER_NOT_SENT, ANSWER_THROTTLED, ANSWER_UNAUTHORIZED, ANSWER_NO, ANSWER_NOT_FOUND, ANSWER_ACTS };
+enum answer_act { ANSWER_TRUE, ANSWER_LOST, ANSWER_NOT_SENT, ANSWER_THROTTLED, ANSWER_UNAUTHORIZED, ANSWER_NO, ANSWER_NOT_FOUND, ANSWER_REFUSED, ANSWER_ACTS };
 
 struct calcom_account { int unused; };
 static struct calcom_account account;
@@ -240,13 +240,14 @@ static void create_answered(struct timer *t)
     case CREATE_NOT_SENT:     return finish_without(op, CALCOM_NOT_SENT);
     case CREATE_THROTTLED:    return finish_without(op, CALCOM_THROTTLED);
     case CREATE_UNAUTHORIZED: return finish_without(op, CALCOM_UNAUTHORIZED);
+    case CREATE_NOT_FOUND:    return finish_refused(op, CALCOM_NOT_FOUND, 404, CALCOM_REFUSAL_NONE);
     case CREATE_ACTS:         break;
     }
     fail();
 }
 
 static bool makes_one(enum create_act act) { return act <= CREATE_MADE_UNSAID_LATE || act == CREATE_MADE_DIFFERENT || act == CREATE_MADE_DEAD; }
-static bool leaves_nothing(enum create_act act) { return act == CREATE_NOT_SENT || act == CREATE_THROTTLED || act == CREATE_UNAUTHORIZED; }
+static bool leaves_nothing(enum create_act act) { return act == CREATE_NOT_SENT || act == CREATE_THROTTLED || act == CREATE_UNAUTHORIZED || act == CREATE_NOT_FOUND; }
 
 static enum create_act next_create(void)
 {
@@ -289,6 +290,7 @@ static enum calcom_outcome outcome_of(enum answer_act act)
     case ANSWER_THROTTLED:    return CALCOM_THROTTLED;
     case ANSWER_UNAUTHORIZED: return CALCOM_UNAUTHORIZED;
     case ANSWER_NOT_FOUND:    return CALCOM_NOT_FOUND;
+    case ANSWER_REFUSED:      return CALCOM_REFUSED;
     case ANSWER_ACTS:         break;
     }
     fail();
@@ -323,6 +325,7 @@ static void slots_listed(struct timer *t)
 {
     struct calcom_op *op = container_of(t, struct calcom_op, timer);
     if ((enum answer_act)op->skip == ANSWER_TRUE) op->slots_us[op->slot_count++] = op->from_us;
+    op->refusal = script.refusal;
     finish_without(op, outcome_of((enum answer_act)op->skip));
 }
 
@@ -353,8 +356,14 @@ void calcom_cancel_booking(struct calcom_account *, struct calcom_op *op, struct
     answer_in(op, 50'000, cancelled);
 }
 
-struct calcom_account *calcom_account_open(struct shard *, const struct credential *, const struct calcom_config *) { return &account; }
-void calcom_account_close(struct calcom_account *) {}
+static uint32_t accounts_open;
+static bool no_account_opens; /* its base URL is none, or there is no memory for it */
+struct calcom_account *calcom_account_open(struct shard *, const struct credential *, const struct calcom_config *)
+{
+    accounts_open += !no_account_opens;
+    return no_account_opens ? nullptr : &account;
+}
+void calcom_account_close(struct calcom_account *) { accounts_open -= 1; }
 const struct breaker *calcom_account_breaker(const struct calcom_account *) { return &breaker; }
 struct budget *calcom_account_budget(struct calcom_account *) { return &budget; }
 void calcom_account_reset_breaker(struct calcom_account *) {}
@@ -398,6 +407,7 @@ static void end_life(void)
     drain();
     assert_int_equal(shard.holds, 0);
     booking_desk_close(desk);
+    assert_int_equal(accounts_open, 0);
     desk = nullptr;
 }
 
@@ -406,6 +416,14 @@ static void attempt(void)
     booking_hand_over(desk, company_id, intent_id);
     run_flows();
     assert_int_equal(shard.holds, 0);
+}
+
+static void play_until(char question)
+{
+    while (!strchr(trace, question)) {
+        while (is_busy()) play_turn();
+        move_clock(shard.now_us + 1'024);
+    }
 }
 
 /* As the sweep does it: when its time has come. */
@@ -425,7 +443,7 @@ static int set_up(void **)
     memset(trace, 0, sizeof trace);
     made_count = 0;
     seed = 0;
-    may_be_there = host_takes_two = false;
+    may_be_there = host_takes_two = no_account_opens = false;
     companies[0].credential = &credential;
     budget_init(&budget, budget_config_default());
     row = (struct row){ .state = "written", .created_at_us = wall_start_us, .starts_at_us = wall_start_us + day_us, .next_attempt_at_us = wall_start_us };
@@ -484,6 +502,23 @@ static void an_event_type_that_is_gone_is_for_people(void **)
     SLOTS(ANSWER_NOT_FOUND);
     attempt();
     expect("refused", "calcom_event_type_not_found", "s");
+}
+
+static void an_event_type_that_goes_before_the_create_is_for_people(void **)
+{
+    CREATES(CREATE_NOT_FOUND);
+    attempt();
+    expect("refused", "calcom_event_type_not_found", "sc");
+    assert_true(row.callback);
+}
+
+static void a_refused_question_for_slots_is_for_people(void **)
+{
+    SLOTS(ANSWER_REFUSED);
+    script.refusal = CALCOM_REFUSAL_EVENT_TYPE;
+    attempt();
+    expect("refused", "event_type", "s");
+    assert_true(row.callback);
 }
 
 static void a_foreign_answer_is_neither_claimed_nor_cancelled(void **)
@@ -838,13 +873,19 @@ static void of_several_the_first_counts_and_the_rest_are_cancelled(void **)
 
 static void a_double_that_is_still_there_is_cancelled_again(void **)
 {
-    two_doubles();
-    CANCELS(ANSWER_LOST);
-    attempt();
-    expect("unknown", "", "fx");
-    attempt_when_due();
-    expect("booked", "", "fxfxx");
-    assert_int_equal(live_count(), 1);
+    static const enum answer_act not_cancelled[] = { ANSWER_LOST, ANSWER_NOT_SENT, ANSWER_THROTTLED, ANSWER_UNAUTHORIZED };
+    for (size_t n = 0; n < sizeof not_cancelled / sizeof *not_cancelled; n++) {
+        tear_down(nullptr);
+        set_up(nullptr);
+        two_doubles();
+        CANCELS(not_cancelled[n]);
+        attempt();
+        expect("unknown", "", "fx");
+        assert_string_equal(row.last_error, "double_not_cancelled");
+        attempt_when_due();
+        expect("booked", "", "fxfxx");
+        assert_int_equal(live_count(), 1);
+    }
 }
 
 static void a_double_that_may_not_be_cancelled_does_not_undo_the_booking(void **)
@@ -854,6 +895,41 @@ static void a_double_that_may_not_be_cancelled_does_not_undo_the_booking(void **
     attempt();
     expect("booked", "", "fxx");
     assert_int_equal(counter_read(&booking_desk_counters(desk)->doubles_cancelled), 1);
+}
+
+/* -- the account -- */
+
+static void an_account_that_cannot_be_opened_puts_the_booking_off(void **)
+{
+    no_account_opens = true;
+    attempt();
+    expect("written", "", "");
+    no_account_opens = false;
+    attempt_when_due();
+    expect("booked", "", "sc");
+    assert_int_equal(accounts_open, 1);
+}
+
+static void an_account_whose_credential_is_gone_is_closed_with_its_last_booking(void **)
+{
+    booking_hand_over(desk, company_id, intent_id);
+    play_until('c');
+    companies[0].credential = nullptr;
+    booking_tenants_switched(desk);
+    assert_int_equal(accounts_open, 1); /* the create is still under way */
+    run_flows();
+    expect("booked", "", "sc");
+    assert_int_equal(accounts_open, 0);
+
+    companies[0].credential = &credential;
+    row = (struct row){ .state = "written", .created_at_us = shard.wall_us, .starts_at_us = shard.wall_us + day_us };
+    made_count = 0;
+    attempt();
+    booking_tenants_switched(desk); /* another tenant's change: ours stays */
+    assert_int_equal(accounts_open, 1);
+    companies[0].credential = nullptr;
+    booking_tenants_switched(desk);
+    assert_int_equal(accounts_open, 0);
 }
 
 /* -- the database, and the end -- */
@@ -875,14 +951,6 @@ static void an_outage_of_the_database_is_waited_out_and_nothing_is_sent_in_it(vo
     database_is_up = true;
     run_flows();
     expect("booked", "", "sc");
-}
-
-static void play_until(char question)
-{
-    while (!strchr(trace, question)) {
-        while (is_busy()) play_turn();
-        move_clock(shard.now_us + 1'024);
-    }
 }
 
 static void a_drain_waits_for_the_create_under_way_and_keeps_what_it_says(void **)
@@ -1025,6 +1093,8 @@ int main(void)
         TEST(never_says_booked_of_what_is_pending),
         TEST(creates_nothing_that_cal_com_does_not_offer),
         TEST(an_event_type_that_is_gone_is_for_people),
+        TEST(an_event_type_that_goes_before_the_create_is_for_people),
+        TEST(a_refused_question_for_slots_is_for_people),
         TEST(a_foreign_answer_is_neither_claimed_nor_cancelled),
         TEST(an_answer_that_differs_is_parked_and_never_created_beside),
         TEST(one_that_differs_and_was_not_told_is_found_and_not_created_beside),
@@ -1061,6 +1131,8 @@ int main(void)
         TEST(of_several_the_first_counts_and_the_rest_are_cancelled),
         TEST(a_double_that_is_still_there_is_cancelled_again),
         TEST(a_double_that_may_not_be_cancelled_does_not_undo_the_booking),
+        TEST(an_account_that_cannot_be_opened_puts_the_booking_off),
+        TEST(an_account_whose_credential_is_gone_is_closed_with_its_last_booking),
         TEST(a_booking_that_another_intent_has_is_parked),
         TEST(an_outage_of_the_database_is_waited_out_and_nothing_is_sent_in_it),
         TEST(a_drain_waits_for_the_create_under_way_and_keeps_what_it_says),

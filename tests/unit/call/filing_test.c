@@ -172,9 +172,9 @@ static uint32_t active(void) { return (uint32_t)gauge_read(&call_desk_counters(d
 
 /* -- a life -- */
 
-static void open_desk(uint32_t filings)
+static void open_desk(uint32_t filings, uint64_t heap_bytes)
 {
-    desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = 8, .filings_max = filings, .heap_bytes = 64 * 1024,
+    desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = 8, .filings_max = filings, .heap_bytes = heap_bytes,
                                                       .longest_call_us = 120 * minute_us, .end_grace_us = 10 * minute_us });
 }
 
@@ -186,7 +186,7 @@ static int set_up(void **)
     heap_init(&bodies, 1 << 20);
     letter_count = 0;
     handed_over = 0;
-    open_desk(4);
+    open_desk(4, 64 * 1024);
     return 0;
 }
 
@@ -207,6 +207,14 @@ static int tear_down(void **)
         retell_event_release(&letters[n].event, &bodies);
     }
     return 0;
+}
+
+static void open_desk_anew(uint32_t filings, uint64_t heap_bytes)
+{
+    drain();
+    call_desk_close(desk);
+    shard.stopping = false;
+    open_desk(filings, heap_bytes);
 }
 
 static void agree(const char *date)
@@ -394,10 +402,7 @@ static void an_analysis_that_never_comes_leaves_a_task(void **)
 
 static void the_task_is_not_lost_when_everything_is_busy(void **)
 {
-    drain();
-    call_desk_close(desk);
-    shard.stopping = false;
-    open_desk(1);
+    open_desk_anew(1, 64 * 1024);
     agree("");
     tell("call_ended");
     db.file = DB_TRY_AGAIN; /* another call takes the only filing */
@@ -496,6 +501,42 @@ static void what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task(vo
 
 /* -- limits and the end -- */
 
+/* Two letters of two calls, and memory for the facts of one. The first is being filed, and the database is away. */
+static struct letter *second_without_room(struct letter **first)
+{
+    struct letter *second = write_letter("call_started", "call_2", "+493012345678");
+    open_desk_anew(4, retell_facts_bytes_max(&second->event));
+    database_is_up = false;
+    *first = tell("call_started");
+    assert_true(admit(second));
+    post(second);
+    play();
+    assert_int_equal(call_desk_filing(desk), 2);
+    assert_int_equal(waiters.count, 1); /* the second has asked nothing yet */
+    return second;
+}
+
+static void a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_some(void **)
+{
+    struct letter *first, *second = second_without_room(&first);
+    play_for(played_second_us);
+    assert_true(first->is_out && second->is_out);
+    database_is_up = true;
+    play_for(played_second_us);
+    expect_end(first, MAIL_FILED);
+    expect_end(second, MAIL_FILED);
+    assert_int_equal(db.filed, 2);
+}
+
+static void a_drain_leaves_a_letter_that_waits_for_room_to_the_journal(void **)
+{
+    struct letter *first, *second = second_without_room(&first);
+    drain();
+    expect_end(first, MAIL_LEFT);
+    expect_end(second, MAIL_LEFT);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->poisoned), 0);
+}
+
 static void a_full_mailbox_and_a_full_desk_refuse(void **)
 {
     database_is_up = false;
@@ -574,6 +615,8 @@ int main(void)
         TEST(an_open_call_of_an_earlier_life_is_closed_in_its_time),
         TEST(what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task),
         TEST(a_full_mailbox_and_a_full_desk_refuse),
+        TEST(a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_some),
+        TEST(a_drain_leaves_a_letter_that_waits_for_room_to_the_journal),
         TEST(a_drain_without_a_database_leaves_every_letter_to_the_journal),
         TEST(a_drain_whose_database_goes_away_ends_all_the_same),
         TEST(a_letter_that_comes_while_draining_is_left),
