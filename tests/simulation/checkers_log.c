@@ -5,7 +5,7 @@
 #include "base/ensure.h"
 #include "base/json.h"
 
-static const char *const never_logged[] = { "secret", "Gast ", "+49", "Guten Tag", "Assistentin", "@", "wt_", "transcript" };
+static const char *const never_logged[] = { "secret", "Gast ", "+49", "Guten Tag", "Assistentin", "@", "wt_", "\"transcript\":", "Agent: ", "User: " };
 
 /* Whose the line is, as far as it says. Each id must lead to the same. */
 struct owner { const struct planned_company *company; const struct planned_workspace *workspace; };
