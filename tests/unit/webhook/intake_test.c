@@ -388,6 +388,22 @@ static void records_that_find_no_room_are_told_later(void **)
     assert_int_equal(db.filed, 40);
 }
 
+/* Bodies of webhooks that come meanwhile fill the memory. */
+static void a_record_that_finds_no_memory_is_told_when_there_is_some(void **)
+{
+    uint64_t taken_bytes = heap.budget_bytes - 16;
+    void *taken = heap_acquire(&heap, taken_bytes);
+    recover(1, (const char *const[]){ STARTED("call_1") });
+    play_for(played_second_us);
+    assert_false(replay_is_done(&replay));
+    assert_int_equal(door.deliveries.used, 0);
+    heap_release(&heap, taken, taken_bytes);
+    play_for(played_second_us);
+    assert_true(replay_is_done(&replay));
+    assert_int_equal(recovered_retired, 1);
+    assert_int_equal(db.filed, 1);
+}
+
 static void a_drain_leaves_what_is_not_told_in_the_journal(void **)
 {
     database_is_up = false;
@@ -420,6 +436,7 @@ int main(void)
         TEST(a_webhook_that_comes_while_draining_comes_again_elsewhere),
         TEST(every_record_of_an_earlier_life_is_told_and_retired_without_an_answer),
         TEST(records_that_find_no_room_are_told_later),
+        TEST(a_record_that_finds_no_memory_is_told_when_there_is_some),
         TEST(a_drain_leaves_what_is_not_told_in_the_journal),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
