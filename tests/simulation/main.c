@@ -192,6 +192,7 @@ static void torture(struct options *o, struct sum *s)
     live_all(o, s);
     if (s->failed > 0) return;
     printf("%s: %" PRIu64 " of them\n", failure_names[o->world.tortures], s->tortured);
+    if (s->figures.bookings == 0) puts("(In this world nothing is booked, even if nothing fails: another seed's caller gets further.)");
     o->worlds = s->tortured;
     o->world.nth = 1;
     *s = (struct sum){};
