@@ -44,6 +44,7 @@ struct calcom_booking { /* as far as the answer had it; texts over their bound a
     int64_t  id, event_type_id;     /* 0: absent */
     int64_t  starts_at_us, ends_at_us, created_at_us; /* the last, 0: absent */
     enum calcom_booking_status status;
+    bool     of_series;             /* one occurrence of a recurring booking */
     bool     has_metadata;          /* anything at all in it: then an empty reference means another's booking */
     char     reference[CALCOM_REFERENCE_BYTES_MAX + 1]; /* metadata.engineRef; empty: none */
     char     attendee_email[CALCOM_EMAIL_BYTES_MAX + 1], attendee_display_email[CALCOM_EMAIL_BYTES_MAX + 1]; /* of the booker, not of a co-host */
@@ -74,7 +75,7 @@ enum calcom_verdict : uint8_t {
     CALCOM_OURS,
     CALCOM_OURS_PENDING, /* also: a status that is neither accepted nor dead. Never said to be booked */
     CALCOM_FOREIGN,
-    CALCOM_DIFFERS,      /* our reference, another time, type or attendee */
+    CALCOM_DIFFERS,      /* our reference, another time, type or attendee, or one of a series: nobody has asked for one */
     CALCOM_DEAD,         /* ours, cancelled or rejected; rescheduled_to_uid says where it went, if it did */
 };
 [[nodiscard]] enum calcom_verdict calcom_verify(const struct calcom_booking *b, const struct calcom_find *wanted);

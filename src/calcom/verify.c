@@ -39,7 +39,7 @@ static bool is_ours(const struct calcom_booking *b, const struct calcom_find *wa
 
 static bool is_as_wanted(const struct calcom_booking *b, const struct calcom_find *wanted)
 {
-    return b->starts_at_us == wanted->starts_at_us && b->ends_at_us == wanted->ends_at_us
+    return !b->of_series && b->starts_at_us == wanted->starts_at_us && b->ends_at_us == wanted->ends_at_us
         && (b->event_type_id == 0 || b->event_type_id == wanted->event_type_id) && compare_attendee(b, wanted) != ATTENDEE_OTHER;
 }
 

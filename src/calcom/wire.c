@@ -204,6 +204,7 @@ static bool read_booking(const struct json_value *v, struct calcom_booking *b)
 
     const struct json_value *metadata = json_get(v, "metadata");
     b->has_metadata = json_length(metadata) > 0;
+    b->of_series = json_get_text(v, "recurringBookingUid").length > 0;
     copy_into(b->reference, json_get_text(metadata, "engineRef"));
     copy_into(b->uid, json_get_text(v, "uid"));
     copy_into(b->rescheduled_to_uid, json_get_text(v, "rescheduledToUid"));

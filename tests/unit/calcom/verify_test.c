@@ -52,6 +52,7 @@ static void our_reference_on_something_else_differs(void **)
     expect_when(b.starts_at_us += minute_us, CALCOM_DIFFERS);
     expect_when(b.ends_at_us += minute_us, CALCOM_DIFFERS);
     expect_when(b.event_type_id = 988, CALCOM_DIFFERS);
+    expect_when(b.of_series = true, CALCOM_DIFFERS); /* one appointment was agreed, and there are several */
     expect_when(put(attendee_email, "other@example.com"), CALCOM_DIFFERS);
     expect_when((b.starts_at_us += minute_us, b.status = CALCOM_CANCELLED), CALCOM_DEAD); /* dead wherever it lies */
 }

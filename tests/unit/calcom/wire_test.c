@@ -152,6 +152,14 @@ static void a_recurring_answer_is_its_first_occurrence(void **)
     assert_string_equal(b.uid, "7kYb2nQmXr4TzVw9LdPq3a");
 }
 
+static void an_occurrence_of_a_series_is_known_as_one(void **)
+{
+    struct calcom_booking b;
+    assert_true(reads(SUCCESS(BOOKING), &b) && !b.of_series);
+    assert_true(reads(SUCCESS("[{\"uid\":\"u\",\"start\":\"2026-03-10T14:00:00Z\",\"duration\":30,\"status\":\"accepted\",\"recurringBookingUid\":\"r\"}]"), &b));
+    assert_true(b.of_series);
+}
+
 static void an_answer_that_is_no_booking_is_unreadable(void **)
 {
     static const char *const answers[] = {
@@ -383,6 +391,7 @@ int main(void)
         in_world(a_whole_booking_is_read_with_its_hazards),
         in_world(the_least_that_is_a_booking_is_one),
         in_world(a_recurring_answer_is_its_first_occurrence),
+        in_world(an_occurrence_of_a_series_is_known_as_one),
         in_world(an_answer_that_is_no_booking_is_unreadable),
         in_world(the_booker_is_told_from_co_hosts),
         in_world(texts_over_their_bound_are_dropped_whole),
