@@ -54,9 +54,20 @@ static void refuse_busy(const struct sim_create *c, struct sim_refusal *refusal)
            team ? "One of the hosts either already has booking at this time or is not available" : "User either already has booking at this time or is not available");
 }
 
+/* Every so many days at the same time of day where the attendee lives; an hour that the clock skips there is kept in UTC. */
 int64_t occurrence_start(const struct sim_create *c, uint32_t index)
 {
-    return c->starts_at_us + (int64_t)index * c->type->recurrence_interval_days * 24 * 60 * minute_us;
+    if (index == 0) return c->starts_at_us;
+    int64_t later_us = (int64_t)index * c->type->recurrence_interval_days * 24 * 60 * minute_us, local_us, starts_at_us;
+    struct time_zone *zone = time_zone_open(c->time_zone), *utc = time_zone_open(slice_of("UTC"));
+    ensure(zone && utc); /* the first was read with the request */
+    enum wall_outcome outcome = wall_to_instant(utc, instant_to_wall(zone, c->starts_at_us), &local_us);
+    ensure(outcome == WALL_OK);
+    outcome = wall_to_instant(zone, instant_to_wall(utc, local_us + later_us), &starts_at_us);
+    if (outcome != WALL_OK && outcome != WALL_FOLD) starts_at_us = c->starts_at_us + later_us;
+    time_zone_close(zone);
+    time_zone_close(utc);
+    return starts_at_us;
 }
 
 /* Of a series only two are looked at, as there. */

@@ -123,6 +123,19 @@ def test_two_pending_bookings_of_one_slot_that_are_both_confirmed_are_one_each(t
         caller.booked()
 
 
+@pytest.mark.parametrize("fault", ["none", "partial_series", "commit_then_no_reply"])
+def test_a_series_that_nobody_asked_for_is_not_called_booked(tmp_path, fault):  # S16, B28: event types that recur are not supported, and doctor says so
+    file = with_event_types(tmp_path, lambda event_type: event_type.update(recurrence_count=3))
+    with a_world(world_file=file) as world:
+        world.simulator.fault(fault, endpoint="create_booking")
+        caller = Caller(world)
+        caller.play(*world.slots.take())
+        assert wait_until(caller.jobs, 30), caller.intent()
+        assert [(j["kind"], j["reason"]) for j in caller.jobs()] == [("reconcile", "answer_differs")]
+        assert caller.intent()["state"] == "unknown" and caller.appointments() == []
+        assert len(world.simulator.requests("create_booking")) == 1
+
+
 # -- subscribers
 
 

@@ -124,24 +124,26 @@ static void a_series_is_a_booking_a_week_under_one_uid(void **state)
     struct sim_refusal refusal;
     struct sim_series s = book_series(*state, 4, &refusal);
     assert_int_equal(s.count, 4);
+    /* at ten in Berlin, whose clocks change on the 26th */
+    static const char *const starts[] = { MONDAY_TEN, "2025-10-27T09:00:00Z", "2025-11-03T09:00:00Z", "2025-11-10T09:00:00Z" };
     for (uint32_t i = 0; i < 4; i++) {
         assert_string_equal(s.first[i].recurring_uid, s.first->recurring_uid);
-        assert_true(s.first[i].starts_at_us == at(MONDAY_TEN) + i * INT64_C(7) * 24 * 3600 * 1'000'000);
+        assert_true(s.first[i].starts_at_us == at(starts[i]));
     }
 }
 
 static void only_the_first_two_of_a_series_are_looked_at(void **state)
 {
-    book(*state, 10, "2025-11-03T08:00:00Z", "c@d.example", "s"); /* in the third one's way */
+    book(*state, 10, "2025-11-03T09:00:00Z", "c@d.example", "s"); /* in the third one's way */
     assert_int_equal(decide(*state, 19, MONDAY_TEN, "a@b.example", "r").decision, SIM_MAY_COMMIT);
-    book(*state, 10, "2025-10-27T08:00:00Z", "c@d.example", "t");
+    book(*state, 10, "2025-10-27T09:00:00Z", "c@d.example", "t");
     assert_int_equal(decide(*state, 19, MONDAY_TEN, "a@b.example", "r").decision, SIM_REFUSED);
 }
 
 static void a_series_that_meets_the_key_of_another_booking_is_partial(void **state)
 {
     struct sim_refusal refusal;
-    book(*state, 10, "2025-11-03T08:00:00Z", "c@d.example", "s");
+    book(*state, 10, "2025-11-03T09:00:00Z", "c@d.example", "s");
     struct sim_series s = book_series(*state, 4, &refusal);
     assert_int_equal(s.count, 2);
     assert_int_equal(refusal.status, 409);
