@@ -301,8 +301,11 @@ static void judge_found(struct booking *b)
         differs = differs || verdict == CALCOM_DIFFERS;
     }
     if (b->plan == PLAN_BOOK) return;
-    if (differs) plan_park(b, "answer_differs");
-    else if (dead) judge_dead(b);
+    if (differs) {
+        plan_park(b, "answer_differs");
+    } else if (dead) {
+        judge_dead(b);
+    }
 }
 
 static void judge_absent(struct booking *b)
