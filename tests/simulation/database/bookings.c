@@ -117,7 +117,8 @@ bool statement_audit(struct statement *q)
     if (!statement_may_see(q, parameter_integer(q, COMPANY))) return statement_fail(q, sqlstate_no_right, nullptr);
     if (parameter_is_null(q, ACTOR) || parameter_is_null(q, ACTION) || parameter_is_null(q, SUBJECT) || !at.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     if (!add_audit(q, parameter_integer(q, COMPANY), parameter_text(q, ACTOR), parameter_text(q, ACTION), parameter_text(q, SUBJECT), details ? jsonb_print(q->memory, details) : slice_absent, at.value)) return false;
-    answer_void(q);
+    answer_row(q);
+    answer_null(q); /* what a function in SQL gives for void, unlike one in PL/pgSQL */
     return true;
 }
 

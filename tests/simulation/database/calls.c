@@ -23,14 +23,13 @@ static const char *read_integer(struct slice t, struct number *value)
     if (t.length && (negative || t.start[0] == '+')) t = slice_skip(t, 1);
     if (slice_is_empty(t)) return sqlstate_malformed;
     int64_t sum = 0;
-    bool overflows = false;
     for (size_t n = 0; n < t.length; n++) {
         if (t.start[n] < '0' || t.start[n] > '9') return sqlstate_malformed;
-        overflows |= __builtin_mul_overflow(sum, 10, &sum) || __builtin_sub_overflow(sum, t.start[n] - '0', &sum); /* downwards: there is one more there */
+        if (__builtin_mul_overflow(sum, 10, &sum) || __builtin_sub_overflow(sum, t.start[n] - '0', &sum)) return sqlstate_no_integer; /* downwards: there is one more there */
     }
-    overflows |= !negative && sum == INT64_MIN;
-    *value = (struct number){ overflows ? 0 : negative ? sum : -sum, true };
-    return overflows ? sqlstate_no_integer : nullptr;
+    if (!negative && sum == INT64_MIN) return sqlstate_no_integer;
+    *value = (struct number){ negative ? sum : -sum, true };
+    return nullptr;
 }
 
 static const char *read_instant(struct slice t, struct number *at)

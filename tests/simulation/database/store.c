@@ -58,7 +58,8 @@ bool store_instant(struct number us, struct number *at)
     if (!us.is_there) return true;
     const double seconds = (double)us.value / 1'000'000;
     if (seconds < -julian_of_1970 * day_s || seconds >= (julian_end - julian_of_1970) * day_s) return false;
-    at->value = (int64_t)rint((seconds - from_1970_to_2000_s) * 1'000'000) + (int64_t)from_1970_to_2000_s * 1'000'000;
+    const int64_t since_2000_us = (int64_t)rint((seconds - from_1970_to_2000_s) * 1'000'000);
+    if (__builtin_add_overflow(since_2000_us, (int64_t)from_1970_to_2000_s * 1'000'000, &at->value)) at->value = INT64_MAX; /* the last instant of all: nobody can read it back */
     return true;
 }
 
