@@ -11,7 +11,7 @@ constexpr uint32_t engine_magic = 0xe4614e00;
 constexpr uint64_t drain_look_us = 10'000, gate_retry_us = 1'000'000;
 
 /* Before anything is served from the database, the runtime role must be proven unable to pass row-level security. Blocking, so on the helper thread. */
-struct gate { struct job job; struct timer timer; bool reached, confined; struct db_admin_error error; };
+struct gate { struct job job; struct timer timer; bool confined; struct db_admin_error error; };
 
 struct engine {
     uint32_t                magic;
@@ -167,7 +167,6 @@ static void look_at_role(struct job *j)
     struct gate *g = container_of(j, struct gate, job);
     struct engine *e = container_of(g, struct engine, gate);
     struct db_admin *a = db_admin_open(e->shared->config->database_url, &g->error);
-    g->reached = a != nullptr;
     g->confined = a && db_schema_is_current(a, &g->error) && db_role_is_confined(a, &g->error);
     if (a) db_admin_close(a);
 }
@@ -181,8 +180,9 @@ static void looked(struct job *j)
     struct engine *e = container_of(g, struct engine, gate);
     if (e->draining) return;
     if (!g->confined) {
-        log_event(g->reached ? LOG_ERROR : LOG_WARNING, g->reached ? "database_refused" : "database_unreachable", log_cstring("reason", g->error.text));
-        if (g->reached) { /* a role that could see every tenant, or a schema of another version: not served */
+        bool may_pass = g->error.may_pass;
+        log_event(may_pass ? LOG_WARNING : LOG_ERROR, may_pass ? "database_unreachable" : "database_refused", log_cstring("reason", g->error.text));
+        if (!may_pass) { /* a role that could see every tenant, or a schema of another version: not served */
             atomic_store(&e->shared->refused, true);
             engine_stop(e->shared);
         } else timer_start(&e->shard->timers, &g->timer, e->shard->now_us + gate_retry_us, look_again);

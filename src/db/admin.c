@@ -2,6 +2,7 @@
 #include "db/admin.h"
 #include <postgresql/libpq-fe.h>
 #include "base/ensure.h"
+#include "db/sqlstate.h"
 
 constexpr uint32_t admin_parameters_max = 64; /* the widest INSERT of a command has a dozen. Past it: our bug */
 
@@ -13,6 +14,8 @@ static void say(struct db_admin_error *error, const char *sqlstate, const char *
     size_t length = strcspn(text, "\n"); /* further lines are details, which may hold the data of customers */
     snprintf(error->text, sizeof error->text, "%.*s", (int)length, text);
     snprintf(error->sqlstate, sizeof error->sqlstate, "%s", sqlstate ? sqlstate : "");
+    enum db_outcome outcome = sqlstate_meaning(sqlstate).outcome;
+    error->may_pass = outcome == DB_UNAVAILABLE || outcome == DB_TRY_AGAIN;
 }
 
 static void say_nothing(void *, const PGresult *) {} /* notices of migrations */
@@ -23,6 +26,7 @@ struct db_admin *db_admin_open(const char *url, struct db_admin_error *error)
     PQconninfoOption *options = PQconninfoParse(url, nullptr);
     if (!options) {
         say(error, nullptr, "the database URL is neither postgresql://user@host/name nor a list of key=value");
+        error->may_pass = false;
         return nullptr;
     }
     PQconninfoFree(options);

@@ -5,7 +5,8 @@
 #include "base/slice.h"
 
 struct db_admin; /* opaque */
-struct db_admin_error { char text[1024]; char sqlstate[6]; };
+/* may_pass: no answer to what was asked: the connection was not to be had or broke, the server starts, stops or is short of something. Ask again later. */
+struct db_admin_error { char text[1024]; char sqlstate[6]; bool may_pass; };
 
 [[nodiscard]] struct db_admin *db_admin_open(const char *url, struct db_admin_error *error); /* nullptr: *error says why, without the password */
 void db_admin_close(struct db_admin *a);

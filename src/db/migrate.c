@@ -43,6 +43,7 @@ static struct checksum checksum_of(const struct migration *m)
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     error->sqlstate[0] = 0;
+    error->may_pass = false;
     return false;
 }
 

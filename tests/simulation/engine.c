@@ -11,8 +11,8 @@
 struct life {
     struct config        config;
     struct engine_shared shared;
-    struct fiber        *main;
-    bool                 is_to_stop, serves;
+    struct thread        signals;
+    bool                 was_signalled, is_over, serves;
 };
 static struct life *now;
 
@@ -65,6 +65,21 @@ static void settle_config(struct life *l)
     process_give_up();
 }
 
+/* The engine may also end without a signal: when it refuses its database. */
+static void watch_signals(void *life)
+{
+    struct life *l = life;
+    while (!l->was_signalled && !l->is_over) fiber_wait();
+    if (l->was_signalled) engine_stop(&l->shared);
+}
+
+static void end_signal_watch(struct life *l)
+{
+    l->is_over = true;
+    fiber_ready((struct fiber *)l->signals.handle);
+    thread_join(&l->signals);
+}
+
 static void run(void *life)
 {
     struct life *l = life;
@@ -73,11 +88,11 @@ static void run(void *life)
     if (!engine_recover(shared, &refusal)) die(&refusal);
     shared->worker = worker_start(&shared->group);
     if (!shared->worker || !engine_start(shared, (uint16_t)world.shards, &refusal)) die(&refusal);
+    if (!thread_start(&l->signals, "signals", watch_signals, l)) die(&refusal);
     l->serves = true;
     trace("serves, with %u shards", world.shards);
-    while (!l->is_to_stop) fiber_wait();
-    engine_stop(shared);
     engine_join(shared);
+    end_signal_watch(l);
     worker_stop(shared->worker);
     journal_recovery_close(shared->recovery);
     l->serves = false;
@@ -97,15 +112,14 @@ void engine_process_start(void)
     ensure(secret_key_parse(slice_from_text(world_secret_text), &now->shared.secret) && config_address(now->config.listen, &now->shared.address));
     world.engine_starts += 1;
     world.engine = process_start("engine", world.disk, run, now);
-    now->main = process_main(world.engine);
 }
 
 void engine_process_stop(void)
 {
     if (process_is_over(world.engine)) return;
     trace("engine: SIGTERM");
-    now->is_to_stop = true;
-    fiber_ready(now->main);
+    now->was_signalled = true;
+    if (now->serves) fiber_ready((struct fiber *)now->signals.handle);
 }
 
 bool engine_process_serves(void) { return now && !process_is_over(world.engine) && now->serves; }

@@ -87,6 +87,24 @@ static void an_error_says_why_and_not_the_password(void **)
     }
 }
 
+/* Otherwise an engine that starts while the database goes away takes the broken connection for a role that is not confined, and ends. */
+static void a_lost_connection_is_no_verdict(void **)
+{
+    (void)migrate_and_count();
+    struct db_admin *runtime = open_or_fail(database.runtime_url);
+    assert_false(db_admin_execute(runtime, "SELECT pg_terminate_backend(pg_backend_pid())", nullptr, 0, &error));
+    assert_true(error.may_pass);
+    assert_false(db_schema_is_current(runtime, &error));
+    assert_true(error.may_pass);
+    assert_false(db_role_is_confined(runtime, &error));
+    assert_true(error.may_pass);
+    db_admin_close(runtime);
+
+    script(database.owner, "DELETE FROM schema_migrations WHERE name = '0003_bookings'");
+    assert_false(db_schema_is_current(database.owner, &error));
+    assert_false(error.may_pass);
+}
+
 static void an_errors_details_which_may_hold_data_are_not_repeated(void **)
 {
     script(database.owner, "CREATE TABLE t (phone text UNIQUE); INSERT INTO t VALUES ('+491713920001')");
@@ -122,6 +140,7 @@ int main(int, char **arguments)
         in_its_own_database(a_database_of_a_newer_program_is_left_alone),
         in_its_own_database(a_migration_that_fails_leaves_nothing_of_itself_and_says_why),
         in_its_own_database(a_role_that_is_not_there_or_owns_the_tables_cannot_be_the_runtime_role),
+        in_its_own_database(a_lost_connection_is_no_verdict),
         cmocka_unit_test(an_error_says_why_and_not_the_password),
         in_its_own_database(an_errors_details_which_may_hold_data_are_not_repeated),
         in_its_own_database(values_go_in_and_come_out_as_they_are),
