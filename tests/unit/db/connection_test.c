@@ -1,4 +1,6 @@
 /* What a connection promises whatever the other side does: every unit hears an outcome, and the pool comes back by itself. */
+#include <sched.h>
+#include <semaphore.h>
 #include "db/pool.h"
 #include "tests/unit/db/middleman.h"
 
@@ -195,7 +197,17 @@ static void a_pool_finds_its_server_by_name(void **)
     middleman_close(&m);
 }
 
-static void read_failures(struct harness *h, void *context) { *(uint32_t *)context = h->pool->connections[0].failures; }
+struct look { enum connection_state state; uint32_t failures; bool draining; };
+static void look(struct harness *h, void *context)
+{
+    *(struct look *)context = (struct look){ h->pool->connections[0].state, h->pool->connections[0].failures, h->pool->draining };
+}
+static struct look looked_at(struct harness *h)
+{
+    struct look l;
+    on_shard(h, look, &l);
+    return l;
+}
 
 /* The helper says so each time; the shard ends in spite of it. */
 static void a_name_that_nobody_knows_is_an_outage(void **)
@@ -204,12 +216,38 @@ static void a_name_that_nobody_knows_is_an_outage(void **)
     struct db_config c = one_connection("postgresql://nobody@name.invalid/nothing", db_unit_timeout_ms);
     c.worker = worker_start(&h.group);
     harness_open(&h, c, nullptr);
-    for (uint32_t failures = 0; failures == 0;) on_shard(&h, read_failures, &failures);
+    while (looked_at(&h).failures == 0) sched_yield();
     struct db_unit u = probe();
     assert_int_equal(ask(&h, &u), DB_UNAVAILABLE);
     db_unit_release(&u);
     harness_close(&h);
     worker_stop(c.worker);
+}
+
+/* A helper that is slow: with another job, as if the name server did not answer. */
+static sem_t  helper_may_go_on;
+static struct job slow_job;
+static void be_slow(struct job *) { sem_wait(&helper_may_go_on); }
+static void was_slow(struct job *) {}
+static void give_slow_job(struct harness *h, void *) { worker_give(h->config.worker, shard_here(), &slow_job, be_slow, was_slow); }
+
+static void a_drain_waits_for_the_helper_who_looks_a_name_up(void **)
+{
+    static struct harness h;
+    struct db_config c = one_connection("postgresql://nobody@name.invalid/nothing", db_unit_timeout_ms);
+    c.worker = worker_start(&h.group);
+    sem_init(&helper_may_go_on, 0, 0);
+    harness_open(&h, c, nullptr);
+    while (looked_at(&h).state != CONNECTION_RESTING) sched_yield(); /* the first look-up has failed */
+    on_shard(&h, give_slow_job, nullptr);
+    while (looked_at(&h).state != CONNECTION_LOOKING_UP) sched_yield();
+    shard_group_stop(&h.group);
+    while (!looked_at(&h).draining) sched_yield();
+    assert_int_equal(looked_at(&h).state, CONNECTION_LOOKING_UP);
+    sem_post(&helper_may_go_on);
+    harness_close(&h);
+    worker_stop(c.worker);
+    sem_destroy(&helper_may_go_on);
 }
 
 /* -- the schema -- */
@@ -242,6 +280,7 @@ int main(int, char **arguments)
         cmocka_unit_test(a_unit_that_waits_behind_others_has_its_own_time),
         cmocka_unit_test(a_pool_finds_its_server_by_name),
         cmocka_unit_test(a_name_that_nobody_knows_is_an_outage),
+        cmocka_unit_test(a_drain_waits_for_the_helper_who_looks_a_name_up),
         cmocka_unit_test(a_pool_waits_for_the_schema),
     };
     return cmocka_run_group_tests(tests, open_database, close_database);
