@@ -531,7 +531,7 @@ static void spread_fault(struct sim_exchange *x)
     struct limiter *limiter = x->request.account ? &x->request.account->limiter : &s->strangers;
     if (b->fault == SIM_FAULT_ACCOUNT_LOCKED) limiter_lock(limiter);
     if (b->fault == SIM_FAULT_REPLICA_LAG) x->replica_lag_ms = b->delay_ms;
-    if (sim_fault_is_of_the_port(b->fault)) door_shut(&s->door, b->fault == SIM_FAULT_TLS_STALL, 2'000);
+    if (sim_fault_is_of_the_port(b->fault)) door_shut(&s->door, sim_fault_door(b->fault), 2'000);
     x->request.host_act = b->host_act;
     x->request.cause = (struct sim_cause){ pool_handle_of(&s->exchanges, x), b->telling, b->delay_ms };
 }

@@ -13,7 +13,7 @@ static void reopen_server(struct sim_door *d)
     if (!http_server_reopen(d->server, &refusal)) log_event(LOG_ERROR, "sim_door_stays_shut", log_cstring("reason", refusal.text));
 }
 
-static void end_mute(struct sim_door *d)
+static void stop_listening(struct sim_door *d)
 {
     for (uint32_t i = 0; i < d->guest_count; i++) io_close(d->guests[i]);
     d->guest_count = 0;
@@ -28,13 +28,13 @@ static void guest_came(struct io_op *op, struct io_result result)
 {
     struct sim_door *d = container_of(op, struct sim_door, accept);
     if (result.status == IO_OK) {
-        if (d->guest_count < DOOR_GUESTS_MAX) d->guests[d->guest_count++] = result.fd;
+        if (d->way == DOOR_MUTE && d->guest_count < DOOR_GUESTS_MAX) d->guests[d->guest_count++] = result.fd;
         else io_close(result.fd);
     }
-    if (!result.more) end_mute(d);
+    if (!result.more) stop_listening(d);
 }
 
-static void begin_mute(struct sim_door *d)
+static void begin_listening(struct sim_door *d)
 {
     if (d->listener >= 0) return;
     struct io_refusal refusal;
@@ -50,13 +50,14 @@ static void begin_mute(struct sim_door *d)
 
 static void time_is_over(struct timer *t) { door_open(container_of(t, struct sim_door, timer)); }
 
-void door_shut(struct sim_door *d, bool mute, uint32_t for_ms)
+void door_shut(struct sim_door *d, enum door_way way, uint32_t for_ms)
 {
     timer_stop(&d->shard->timers, &d->timer);
     if (for_ms) timer_start(&d->shard->timers, &d->timer, d->shard->now_us + for_ms * UINT64_C(1000), time_is_over);
     d->reopens = false;
+    d->way = way;
     http_server_shut(d->server);
-    if (mute) begin_mute(d);
+    if (way != DOOR_NOBODY) begin_listening(d);
     else io_cancel(d->shard->io, &d->accept);
 }
 

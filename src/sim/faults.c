@@ -29,7 +29,13 @@ const char *sim_fault_description(enum sim_fault f)
     return fault_descriptions[f];
 }
 
-bool sim_fault_is_of_the_port(enum sim_fault f) { return f == SIM_FAULT_REFUSE_CONNECTIONS || f == SIM_FAULT_TLS_STALL; }
+bool sim_fault_is_of_the_port(enum sim_fault f) { return f == SIM_FAULT_REFUSE_CONNECTIONS || f == SIM_FAULT_TLS_STALL || f == SIM_FAULT_TLS_FAIL; }
+
+enum door_way sim_fault_door(enum sim_fault f)
+{
+    ensure(sim_fault_is_of_the_port(f));
+    return f == SIM_FAULT_TLS_STALL ? DOOR_MUTE : f == SIM_FAULT_TLS_FAIL ? DOOR_SLAMS : DOOR_NOBODY;
+}
 
 static uint32_t or_else(uint32_t delay_ms, uint32_t otherwise_ms) { return delay_ms ? delay_ms : otherwise_ms; }
 
@@ -87,7 +93,8 @@ static struct sim_behaviour behaviour_of(enum sim_fault f, uint32_t delay_ms, ui
     case SIM_FAULT_STALE_FOREIGN:
     case SIM_FAULT_NO_REFERENCES:
     case SIM_FAULT_REFUSE_CONNECTIONS:
-    case SIM_FAULT_TLS_STALL:              return (struct sim_behaviour){ 0 };
+    case SIM_FAULT_TLS_STALL:
+    case SIM_FAULT_TLS_FAIL:               return (struct sim_behaviour){ 0 };
     case SIM_FAULT_COUNT:                  break;
     }
     ensure(false);

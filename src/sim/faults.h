@@ -8,6 +8,7 @@
  * one line of a table (faults.c). A webhook is a request in the other direction: it may meet a fault of its own, at the endpoint "webhook".
  */
 #include "base/json.h"
+#include "sim/door.h"
 #include "sim/garble.h"
 #include "sim/prng.h"
 #include "sim/refusal.h"
@@ -29,10 +30,11 @@ constexpr uint8_t sim_any_endpoint = SIM_ENDPOINT_COUNT; /* any request to Cal.c
 [[nodiscard]] const char *sim_endpoint_name(enum sim_endpoint e);
 
 /* Names are those of the control port, numbers those of Cal.com's known failures and traps. `ringsim faults` prints this table for the manual. */
-#define SIM_FAULTS(X) \
+#define SIM_FAULTS(X)                                                                                                                           \
     X(NO_FAULT, "none", "", "nothing: for seeds that are to spare some")                                                                        \
     X(REFUSE_CONNECTIONS, "refuse_connections", "F1", "nobody listens for delay_ms (0: until reset; met by a request: 2 s)")                    \
     X(TLS_STALL, "tls_stall", "F1", "connections are accepted and never spoken to, as long")                                                    \
+    X(TLS_FAIL, "tls_fail", "F1", "connections are accepted and closed at once, as long")                                                       \
     X(NO_FIRST_BYTE, "no_first_byte", "F2", "done at once, answered after delay_ms (5 s)")                                                      \
     X(SLOW_CHECK, "slow_check", "F2", "nothing happens for delay_ms (5 s), then all as usual")                                                  \
     X(COMMIT_THEN_NO_REPLY, "commit_then_no_reply", "F3", "done, and never answered")                                                           \
@@ -86,6 +88,7 @@ enum sim_fault : uint8_t { SIM_FAULTS(SIM_FAULT_ENUMERATOR) SIM_FAULT_COUNT };
 [[nodiscard]] const char *sim_fault_number(enum sim_fault f);      /* "F22", or nothing */
 [[nodiscard]] const char *sim_fault_description(enum sim_fault f);
 [[nodiscard]] bool sim_fault_is_of_the_port(enum sim_fault f); /* acts on the listener at once, not on a request */
+[[nodiscard]] enum door_way sim_fault_door(enum sim_fault f);  /* of such a one */
 
 [[nodiscard]] bool sim_fault_is_of_webhooks(enum sim_fault f); /* met by a request: acts on the webhooks that it causes */
 

@@ -47,7 +47,7 @@ bool simulator_apply_fault(struct simulator *s, const struct json_value *rule, s
 {
     struct sim_fault_rule added;
     if (!faults_add(&s->faults, rule, &added, refusal)) return false;
-    if (!added.seeded && sim_fault_is_of_the_port(added.fault)) door_shut(&s->door, added.fault == SIM_FAULT_TLS_STALL, added.delay_ms);
+    if (!added.seeded && sim_fault_is_of_the_port(added.fault)) door_shut(&s->door, sim_fault_door(added.fault), added.delay_ms);
     return true;
 }
 

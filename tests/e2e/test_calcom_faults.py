@@ -165,7 +165,7 @@ def test_a_booking_that_the_host_cancels_at_once_is_at_most_one(world, caller): 
 
 def test_a_server_that_cannot_be_reached_is_waited_for():  # F1
     with a_world(breaker_failures=1000) as world:
-        for fault in ("refuse_connections", "tls_stall"):
+        for fault in ("refuse_connections", "tls_stall", "tls_fail"):
             world.simulator.fault(fault, delay_ms=2_500)
             caller = Caller(world)
             caller.play(*world.slots.take())

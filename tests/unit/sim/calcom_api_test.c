@@ -522,6 +522,19 @@ static void a_mute_door_takes_connections_and_says_nothing(void **)
     assert_int_equal(h.status, 201);
 }
 
+static void a_door_that_is_slammed_takes_connections_and_ends_them(void **)
+{
+    struct heard h;
+    set_fault("{\"fault\":\"tls_fail\",\"delay_ms\":300}");
+    loopback_wait_until(&loop, door_is_shut_here, nullptr);
+    int fd = dial_calcom();
+    assert_true(peer_is_at_end(fd));
+    close(fd);
+    loopback_wait_until(&loop, door_is_open_here, nullptr);
+    create(TEN, &h);
+    assert_int_equal(h.status, 201);
+}
+
 /* -- webhooks -- */
 
 static int listen_somewhere(uint16_t *port)
@@ -765,6 +778,7 @@ int main(void)
         simulated(credentials_and_versions_are_asked_for),
         simulated(a_door_that_is_shut_refuses_and_opens_again),
         simulated(a_mute_door_takes_connections_and_says_nothing),
+        simulated(a_door_that_is_slammed_takes_connections_and_ends_them),
         simulated(subscribers_are_told_with_a_signature_over_the_raw_body),
         simulated(a_webhook_that_is_bent_is_still_told_but_not_to_be_believed),
         simulated(a_webhook_is_told_twice_or_never_as_the_fault_says),
