@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "base/ensure.h"
 #include "io/io.h"
@@ -317,6 +320,29 @@ static void in_every_climate_what_arrives_is_what_was_sent(void **)
     assert_true(n.resets > 50 && n.half_opens > 20 && n.slow > 50 && n.refused > 50 && n.lost > 50 && n.partitions > 50);
 }
 
+/* In a process of its own, as worlds are. */
+static uint64_t story_of(uint64_t seed)
+{
+    uint64_t *shared = mmap(nullptr, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        void *elsewhere = malloc(1000 * (size_t)(getpid() % 100)); /* addresses are not to matter */
+        *shared = rough_life(seed);
+        free(elsewhere);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    return *shared;
+}
+
+static void one_seed_is_one_story(void **)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) assert_true(story_of(seed) == story_of(seed));
+    assert_true(story_of(1) != story_of(2));
+}
+
 static void nobody_listens_is_a_refusal(void **)
 {
     dice_seed(1);
@@ -459,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_a_calm_network_everything_arrives), cmocka_unit_test(in_every_climate_what_arrives_is_what_was_sent),
+        cmocka_unit_test(one_seed_is_one_story),
         cmocka_unit_test(nobody_listens_is_a_refusal), cmocka_unit_test(a_lost_connect_ends_only_when_it_is_cancelled),
         cmocka_unit_test(a_peer_that_goes_silent_is_not_told_of), cmocka_unit_test(a_killed_process_ends_its_connections),
         cmocka_unit_test(a_slow_reader_makes_a_slow_writer), cmocka_unit_test(what_a_cut_holds_up_arrives_after_it),
