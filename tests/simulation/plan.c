@@ -317,12 +317,12 @@ static bool is_drawn(enum sim_fault f) { return f != SIM_FAULT_NO_FAULT && !sim_
 
 static void draw_fault(struct plan *p, uint32_t n, double rate)
 {
-    static const char *const endpoints[] = { "any", "create_booking", "create_booking", "list_bookings", "slots", "cancel_booking" };
+    static const char *const endpoints[] = { "any", "any", "create_booking", "create_booking", "create_booking", "list_bookings", "list_bookings", "slots", "cancel_booking" };
     struct prng d = dice_for(p->seed, FOR_FAULTS, n);
     struct planned_fault *f = &p->faults[n];
     uint64_t busy_us = p->calm_at_us - world_begins_at_us;
-    *f = (struct planned_fault){ .number = n, .at_us = world_begins_at_us + prng_below(&d, busy_us / 2) };
-    f->until_us = happens(&d, 0.5) ? p->calm_at_us : f->at_us + between(&d, second_us, busy_us / 2);
+    *f = (struct planned_fault){ .number = n, .at_us = world_begins_at_us + (happens(&d, 0.5) ? 0 : prng_below(&d, busy_us / 3)) };
+    f->until_us = happens(&d, 0.7) ? p->calm_at_us : f->at_us + between(&d, second_us, busy_us / 2);
     struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
     struct json_writer w = json_writer_over(&b);
     json_begin_object(&w, nullptr);
@@ -346,7 +346,7 @@ static void draw_faults(struct plan *p, const struct weather *w, struct prng *d)
 {
     double bad = w->of[TROUBLE_CALCOM];
     p->fault_count = bad > 0 ? (uint32_t)between(d, 1, 2 + (uint64_t)(bad * 8)) : 0;
-    for (uint32_t n = 0; n < p->fault_count; n++) draw_fault(p, n, bad * 0.6);
+    for (uint32_t n = 0; n < p->fault_count; n++) draw_fault(p, n, bad * 0.5 + 0.05);
 }
 
 /* Which trouble brings it, and how many of it there are at most. */
