@@ -123,6 +123,18 @@ def test_two_pending_bookings_of_one_slot_that_are_both_confirmed_are_one_each(t
         caller.booked()
 
 
+def test_a_pending_booking_that_the_host_moves_is_for_people(tmp_path):  # S13, S14
+    file = with_event_types(tmp_path, lambda event_type: event_type.update(requires_confirmation=True))
+    with a_world(world_file=file, booking_pending_s=1) as world:
+        caller = Caller(world)
+        caller.play(*world.slots.take())
+        caller.intent_in("pending")
+        world.simulator.control("POST", f"bookings/{caller.live_bookings()[0]['uid']}/move", {"start": "2026-01-14T10:00:00Z"})
+        assert wait_until(caller.jobs, 30), caller.intent()
+        assert [(j["kind"], j["reason"]) for j in caller.jobs()] == [("reconcile", "moved_at_calcom")]
+        assert [a["status"] for a in caller.appointments()] == ["pending"]
+
+
 @pytest.mark.parametrize("fault", ["none", "partial_series", "commit_then_no_reply"])
 def test_a_series_that_nobody_asked_for_is_not_called_booked(tmp_path, fault):  # S16, B28: event types that recur are not supported, and doctor says so
     file = with_event_types(tmp_path, lambda event_type: event_type.update(recurrence_count=3))
