@@ -15,17 +15,23 @@ import fcntl
 import json
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import servers
-from servers import CLIENT_CPU, PEERS, ROOT, cpu_us, forgeries, status_of, worlds
+from servers import CLIENT_CPU, PEERS, ROOT, SERVER_CPU, core_us, cpu_us, forgeries, status_of, worlds
 
 WARM_UP_S, CONNECTING_S = 1.5, 0.25 # a load before the one that is measured; and what of that one does not count
 RATES = (1000, 3000, 10_000)
 ENGINES = ("instant", "ringmaster")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 # -- one cell ------------------------------------------------------------------------------------------------------------------------------------
@@ -58,22 +64,26 @@ class Cell:
 
 
 class Load:
-    """One run of ringload against a peer: its own account, how many 2xx it was given in all, and how many outcomes it does not know."""
+    """One run of ringload against a peer: its own account, how many 2xx it was given in all, how many outcomes it does not know, and what share of the
+    server's core others had meanwhile: on a machine that is not ours alone, that explains a figure."""
 
     def __init__(self, bench, peer, arguments, seconds):
         out = bench.directory / "ringload.json"
         out.unlink(missing_ok=True)
-        used = cpu_us(peer.pids())
+        began, busy, used = time.monotonic(), core_us(SERVER_CPU), cpu_us(peer.pids())
         done = subprocess.run(["taskset", "-c", str(CLIENT_CPU), bench.prefix / "bin" / "ringload", "--url", peer.url, "--key", peer.key, "--to", "+493023125001", "--event",
                                "call_ended", "--warmup", str(CONNECTING_S), "--duration", str(seconds + CONNECTING_S), *arguments, "--json", out],
                               capture_output=True, text=True, timeout=seconds + 120)
         if not out.exists():
             raise worlds.Trouble(f"ringload could not load {peer.name}: {done.stderr.strip()[-300:]}")
         self.result = json.loads(out.read_text())
-        self.result["acknowledged_per_second"] = self.result["acknowledged"] / seconds
+        tail_s = self.result["seconds"] - CONNECTING_S - seconds # answers that came after the last event was due; ringload looks every 0.1 s
+        self.result["acknowledged_per_second"] = self.result["acknowledged"] / (seconds + max(tail_s - 0.3, 0))
         self.unclear = sum(self.result[k] for k in ("timed_out", "broken", "status_5xx"))
         self.answered = self.result["sent"] - self.unclear - self.result["status_4xx"] - self.result["status_other"]
-        self.cpu_us = (cpu_us(peer.pids()) - used) / max(self.answered, 1)
+        used, busy = cpu_us(peer.pids()) - used, core_us(SERVER_CPU) - busy
+        self.cpu_us = used / max(self.answered, 1)
+        self.others = max(busy - used, 0) / (1e6 * (time.monotonic() - began))
 
 
 def refuse_forgeries(peer):
@@ -92,18 +102,18 @@ def check_what_is_stored(peer, loads):
 
 
 def measure(bench, peer, cell, seconds):
-    peer.start(cell.slow)
     try:
+        peer.start(cell.slow)
         if peer.verifies:
             refuse_forgeries(peer)
         if peer.keeps and peer.stored() != 0:
             raise worlds.Trouble(f"{peer.name} stored what it refused")
-        warm_up = Load(bench, peer, ["--bodies", f"{cell.body}-{cell.body}", "--closed", "32"], WARM_UP_S)
+        warm_up = Load(bench, peer, ["--bodies", f"{cell.body}-{cell.body}", *peer.warm_up], WARM_UP_S)
         peer.settle(warm_up.answered)
         load = Load(bench, peer, cell.arguments(), seconds)
         if peer.keeps:
             check_what_is_stored(peer, [warm_up, load])
-        return {"cpu_us": load.cpu_us, "result": load.result}
+        return {"cpu_us": load.cpu_us, "others": load.others, "result": load.result}
     finally:
         peer.stop()
 
@@ -136,19 +146,28 @@ def turn(lock):
         yield
 
 
-def run_matrix(bench, peers, options, say):
-    found = {name: {} for name in peers}
-    for round_number in range(options.rounds):
+def run_matrix(bench, peers, options):
+    """(peer → cell → what was measured, round by round), and what went wrong; a cell that fails does not end the others."""
+    found, failures = {name: {} for name in peers}, []
+    for number in range(options.rounds):
         for cell in cells(options.quick):
             with turn(options.lock):
                 for name, peer in peers.items():
-                    if cell.slow and not peer.syncs or not can_hold(cell, found[name]):
-                        continue
-                    measured = measure(bench, peer, cell, options.seconds)
-                    measured["round"] = round_number
-                    found[name].setdefault(cell, []).append(measured)
-                    say(f"round {round_number + 1}: {cell}: {peer.name}: {measured['result']['acknowledged_per_second']:,.0f}/s, {measured['cpu_us']:.1f} us")
-    return found
+                    if (peer.syncs or not cell.slow) and can_hold(cell, found[name]):
+                        run_cell(bench, peer, cell, number, options.seconds, found[name], failures)
+    return found, failures
+
+
+def run_cell(bench, peer, cell, number, seconds, found, failures):
+    where = f"round {number + 1}: {cell}: {peer.name}"
+    try:
+        measured = measure(bench, peer, cell, seconds)
+    except worlds.Trouble as trouble:
+        failures.append(f"{where}: {trouble}")
+        say(failures[-1])
+        return
+    found.setdefault(cell, []).append({"round": number, **measured})
+    say(f"{where}: {per_second(measured):,.0f}/s, {measured['cpu_us']:.1f} us each, others {measured['others']:.0%}")
 
 
 class Bench:
@@ -169,8 +188,8 @@ class Bench:
 # -- what came out -------------------------------------------------------------------------------------------------------------------------------
 
 
-HEADS_CLOSED = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "instant / it", "by CPU", "ringmaster / it", "by CPU", ""]
-HEADS_OPEN = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "sent late, p99 ms", ""]
+HEADS_CLOSED = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "instant / it", "by CPU", "ringmaster / it", "by CPU", "others", ""]
+HEADS_OPEN = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "p99 to be sent", "others", ""]
 
 
 def per_second(measured):
@@ -205,7 +224,8 @@ def row(found, name, title, cell):
         more = [f"{median(measured, lambda m: m['result']['latency_ms']['due_to_sent']['p99']):.2f}"]
     else:
         more = [ratio(found, engine, name, cell, figure) for engine in ENGINES for figure in (per_second, per_cpu)]
-    return [title, f"{median(measured, per_second):,.0f}", f"{median(measured, lambda m: m['cpu_us']):.1f}", *(f"{ms:.2f}" for ms in latency), *more, remark(measured)]
+    return [title, f"{median(measured, per_second):,.0f}", f"{median(measured, lambda m: m['cpu_us']):.1f}", *(f"{ms:.2f}" for ms in latency), *more,
+            f"{median(measured, lambda m: m['others']):.0%}", remark(measured)]
 
 
 def print_cell(found, peers, cell):
@@ -242,16 +262,19 @@ def parse():
 
 def main():
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # so that what was started is stopped
     subprocess.run([ROOT / "bench" / "peers" / "setup.sh"], check=True)
     bench = Bench(options.prefix)
     peers = {name: PEERS[name](bench) for name in options.peer or PEERS}
     try:
-        found = run_matrix(bench, peers, options, lambda text: print(text, file=sys.stderr, flush=True))
+        found, failures = run_matrix(bench, peers, options)
     finally:
         bench.close()
     if options.json:
         options.json.write_text(json.dumps(as_json(found, peers), indent=1))
     print_tables(found, peers, options.rounds)
+    if failures:
+        raise worlds.Trouble("not everything is as it should be:\n  " + "\n  ".join(failures))
 
 
 if __name__ == "__main__":

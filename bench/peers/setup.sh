@@ -9,7 +9,7 @@ here=$root/bench/peers
 peers=$tools/peers
 packages="redis-server nginx-light php-fpm php-redis"
 
-enabled_units() { find /etc/systemd/system -path '*.wants/*.service' -printf '%f\n' 2>/dev/null | sort -u; }
+enabled_units() { find /etc/systemd/system -path '*.wants/*' -printf '%f\n' 2>/dev/null | sort -u; }
 
 install_quietly() {
   local policy=/usr/sbin/policy-rc.d before made=
