@@ -2,6 +2,7 @@
 some were, each said aloud before), and its exit status goes by it.
 
     unit        the programs of tests/unit, as zig built them (UBSan), and again under clang's AddressSanitizer
+    simulation  the tables that worlds live on, compared with a real PostgreSQL
     interleave  what crosses threads, under ThreadSanitizer
     model       the wake-up and stop protocols in spin, and the mistakes planted in them
     fuzz        each parser of outside bytes for a few seconds (fuzz SECONDS: for longer)
@@ -147,6 +148,27 @@ def unit_under_asan(arguments):
     return total
 
 
+def differential(seeds_and_units):
+    """The simulator's tables and a real PostgreSQL, asked the same."""
+    folder = ROOT / "tests" / "simulation" / "database"
+    beside = [folder / f"{name}.c" for name in ("store", "tenants", "calls", "bookings", "table", "jsonb", "arena")]
+    total = Count()
+    for seed, units in seeds_and_units:
+        name = f"differential seed {seed}, {units} units (AddressSanitizer)"
+        try:
+            program = sanitized.program(folder / "differential_test.c", "address", extra_libraries=["cmocka"], beside=beside)
+        except sanitized.BuildFailed as failure:
+            say(f"FAILED  {name}\n{failure}")
+            return Count(failed=1)
+        count = judge(name, *run_program([ROOT / "tests" / "with_postgres.sh", program, seed, units], PROGRAM_SECONDS))
+        total += Count(failed=1) if count.failed else Count(passed=1)  # it counts every unit; here a seed is one test
+    return total
+
+
+def simulation(_):
+    return differential([(1, 10_000), (int(time.time()), 3_000)])
+
+
 def interleave(arguments):
     total = Count()
     for source in sorted((ROOT / "tests" / "interleave").glob("*_interleave.c")):
@@ -277,8 +299,8 @@ def bench(arguments):
     return total
 
 
-KINDS = {f.__name__: f for f in (unit, interleave, model, fuzz, tidy, e2e, crash, bench)}
-ALL = ["tidy", "unit", "interleave", "model", "fuzz", "e2e", "crash"]
+KINDS = {f.__name__: f for f in (unit, simulation, interleave, model, fuzz, tidy, e2e, crash, bench)}
+ALL = ["tidy", "unit", "simulation", "interleave", "model", "fuzz", "e2e", "crash"]
 
 
 def interrupted(*_):

@@ -86,9 +86,9 @@ def _link(output, inputs, used, kind, extra_flags=(), extra_libraries=()):
     return output
 
 
-def program(source, kind, extra_flags=(), extra_libraries=()):
-    """Builds one program from one file and the folders it needs; its path."""
-    inputs = objects([source], kind)
+def program(source, kind, extra_flags=(), extra_libraries=(), beside=()):
+    """Builds one program from one file, others beside it, and the folders that the first one needs; its path."""
+    inputs = objects([source, *beside], kind)
     return _link(inputs[0].with_suffix(""), inputs, folders_of(source), kind, extra_flags, extra_libraries)
 
 

@@ -13,6 +13,19 @@ static struct store    *store;
 static PGconn          *pg;
 static uint64_t         seed = 1, units = 12'000, outcomes[6];
 
+/* How often each refusal came, so that one can see what was tried. */
+static struct tally { char what[80]; uint64_t count; } tallies[40];
+
+static void count_refusal(const struct db_unit *u)
+{
+    char what[80];
+    snprintf(what, sizeof what, "%s %s", u->sqlstate, u->constraint);
+    struct tally *t = tallies;
+    while (t->count > 0 && strcmp(t->what, what) != 0) ensure(++t < tallies + sizeof tallies / sizeof *tallies);
+    memcpy(t->what, what, sizeof what);
+    t->count += 1;
+}
+
 /* -- PostgreSQL, one unit at a time, as db/connection.c takes results -- */
 
 static void open_real(void)
@@ -222,6 +235,7 @@ static bool run_unit(void)
     if (same) meet_refused_operations(&answer);
     else print_difference(&answer, "the answers differ");
     outcomes[g.of_real.outcome] += 1;
+    if (g.of_real.outcome != DB_OK) count_refusal(&g.of_real);
     db_unit_release(&g.of_real);
     store_answer_free(&answer);
     return same;
@@ -298,6 +312,7 @@ int main(int count, char **arguments)
     while (g.unit_number < units && failed == 0) run_unit() ? passed++ : failed++; /* after a difference everything differs */
     printf("differential: seed %llu, %u units: %llu ok, %llu conflicts, %llu rejected\n", (unsigned long long)seed, g.unit_number, (unsigned long long)outcomes[DB_OK], (unsigned long long)outcomes[DB_CONFLICT],
            (unsigned long long)outcomes[DB_REJECTED]);
+    for (const struct tally *t = tallies; t->count > 0; t++) printf("  %6llu %s\n", (unsigned long long)t->count, t->what);
     for (size_t table = 0; table < sizeof tables / sizeof *tables && failed == 0; table++) is_same_table(table) ? passed++ : failed++;
     PQfinish(pg);
     close_database(nullptr);

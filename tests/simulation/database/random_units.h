@@ -155,7 +155,7 @@ struct json_text { struct generator *g; char text[4096]; size_t length; };
 static const char *odd_json(struct generator *g)
 {
     static const char *const odd[] = {
-        "null", "true", "0", "-0", "-0.00", "1.50", "1e3", "1E-2", "12.5e1", "0.1e-3", "123456789012345678901234567890.5", "9223372036854775807", "9223372036854775808", "1.0",
+        "null", "true", "0", "-0", "-0.00", "1.50", "1e3", "1E-2", "12.5e1", "0.1e-3", "123456789012345678901234567890.5", "9123456789012345678", "9223372036854775808", "1.0",
         "\"\"", "\"61000\"", "\" 42 \"", "\"yes\"", "\"oN\"", "\"of\"", "\"maybe\"", "\"t\"", "\"NaN\"", "\"-inf\"", "\"1e2\"", "\".5\"", "\"5.\"", "\"+7\"", "\"1 2\"", "[]", "{}", "[1, \"a\", null]",
         "{\"b\":1,\"aa\":2,\"a\":{\"z\":[{}]},\"b\":3}", "\"\\u00e9\\n\\\"\\\\\\/\\b\\f\\t\\r\"", "\"\\ud83d\\udcde\"", "\"\\u0001\\u001f\\u007f\"", "\"\\u0000\"", "\"\\\\u0000\"", "[[[[[[1]]]]]]",
         "{\"\":\"\"}", "99999999999999999999", "-9223372036854775808", "1e400" };
@@ -190,7 +190,7 @@ static struct slice facts(struct generator *g)
     static const char *const fields[][3] = {
         { "call_status", "\"ongoing\"", "\"ended\"" }, { "direction", "\"inbound\"", "\"outbound\"" }, { "from_number", "\"+491713920001\"", "\"anonymous\"" }, { "to_number", "\"+493012345\"", "\"\"" },
         { "agent_id", "\"agent_1\"", "\"agent_2\"" }, { "agent_version", "\"3\"", "4" }, { "started_at_us", "1773133200000001", "1773133200123456" }, { "ended_at_us", "1773133261000000", "\"1773133261000000\"" },
-        { "duration_ms", "61000", "0" }, { "disconnection_reason", "\"user_hangup\"", "\"agent_hangup\"" }, { "recording_url", "\"https://example.org/r.wav\"", "null" }, { "public_log_url", "\"https://x\"", "null" },
+        { "duration_ms", "61000", "9223372036854775807" }, { "disconnection_reason", "\"user_hangup\"", "\"agent_hangup\"" }, { "recording_url", "\"https://example.org/r.wav\"", "null" }, { "public_log_url", "\"https://x\"", "null" },
         { "call_summary", "\"Termin\"", "\"\\u00fcber \\\"das\\\"\"" }, { "user_sentiment", "\"Positive\"", "\"Unknown\"" }, { "call_successful", "true", "false" }, { "in_voicemail", "false", "\"true\"" },
         { "cost_cents", "12.375", "7" }, { "billed_seconds", "61", "61.0" }, { "metadata", "{\"k\":[1,2],\"aa\":null}", "{}" }, { "unknown", "1", "[{\"deep\":true}]" } };
     if (one_in(g, 120)) return slice_from_text(broken_json(g));
@@ -220,7 +220,12 @@ static uint32_t company_here(struct generator *g) { return one_in(g, 150) ? thro
 static void give_company(struct generator *g) { give_integer(g, one_in(g, 300) ? 12'345 : g->is.companies[company_here(g)]); }
 static void give_branch(struct generator *g) { give_integer(g, one_in(g, 100) ? 12'345 : g->is.branches[company_here(g)]); }
 static uint32_t phase(const struct generator *g) { return g->unit_number / PHASE_UNITS; }
-static void give_call_id(struct generator *g) { give_print(g, "call_%u_%u", one_in(g, 20) && phase(g) > 0 ? phase(g) - 1 : phase(g), throw(g, CALLS_OF_A_PHASE)); }
+/* A company's own calls, and now and then those of another. */
+static void give_call_id(struct generator *g)
+{
+    const uint32_t of_phase = one_in(g, 20) && phase(g) > 0 ? phase(g) - 1 : phase(g);
+    give_print(g, "call_%u_%u", of_phase, one_in(g, 80) ? throw(g, CALLS_OF_A_PHASE) : throw(g, CALLS_OF_A_PHASE / COMPANIES) * COMPANIES + g->company);
+}
 
 /* Instants never meet by accident, where the order of equal ones is left open. */
 static int64_t instant_of_its_own(struct generator *g) { return monday_us - 20 * day_us + (int64_t)(prng_next(&g->dice) % (uint64_t)(60 * day_us)); }
@@ -256,15 +261,15 @@ static void ask_file_call_event(struct generator *g)
 static void ask_keep_webhook(struct generator *g)
 {
     add_call_of(g, DB_KEEP_WEBHOOK);
-    give_integer(g, g->is.workspaces[one_in(g, 8)]);
-    if (one_in(g, 2)) give_null(g);
+    give_integer(g, g->is.workspaces[one_in(g, 12)]);
+    if (one_in(g, 3)) give_null(g);
     else give_company(g);
     give_text(g, one_in(g, 5) ? slice_of("calcom") : slice_of("retell"));
     if (one_in(g, 3)) give_null(g);
     else give_text(g, one_in(g, 3) ? slice_of("chat_started") : slice_of(""));
     if (one_in(g, 3)) give_null(g);
     else give_call_id(g);
-    give_print(g, "%u", throw(g, 12));
+    give_print(g, "%u-%u", one_in(g, 40) ? 0 : g->company, throw(g, 8));
     give_integer(g, one_in(g, 100) ? far_instant(g) : coarse_instant(g));
     give_text(g, words(g));
     give_text(g, slice_from_text(one_of(g, ((const char *const[]){ "unrouted", "quarantined", "kept", "replayed", one_in(g, 20) ? "lost" : "kept" }))));
@@ -448,7 +453,7 @@ static void next_unit(struct generator *g)
     g->unit_number += 1;
     g->company = throw(g, COMPANIES);
     g->tenant_company = one_in(g, 50) ? throw(g, COMPANIES + 1) : g->company;
-    const struct db_tenant tenant = { .company_id = g->tenant_company < COMPANIES ? g->is.companies[g->tenant_company] : 0, .workspace_id = one_in(g, 20) ? 0 : g->is.workspaces[one_in(g, 8)] };
+    const struct db_tenant tenant = { .company_id = g->tenant_company < COMPANIES ? g->is.companies[g->tenant_company] : 0, .workspace_id = one_in(g, 30) ? 0 : g->is.workspaces[one_in(g, 12)] };
     arena_free(&g->memory);
     db_unit_begin(&g->of_store, tenant);
     db_unit_begin(&g->of_real, tenant);
