@@ -1,10 +1,11 @@
-"""Which lines of src/ the tests run: coverage.py [STAGE...], clang's source-based coverage of unit, e2e, crash (and the simulation) together.
+"""Which lines of src/ the tests run: coverage.py [STAGE...], clang's source-based coverage of unit, simulation, e2e and crash together.
 
 Prints a table by folder and leaves a report in $RINGMASTER_PREFIX/coverage: html/index.html, and uncovered.txt with every line that nothing ran.
 It fails when a test fails, and, if all stages were run, when one of FOLDERS has less than 95 % of its lines covered, when a line of theirs is neither
 covered nor explained in tests/coverage_unreached.txt, or when that table explains a line that is covered, or gone. Ends with "N passed, N failed"."""
 
 import collections
+import json
 import os
 import pathlib
 import re
@@ -12,7 +13,8 @@ import shutil
 import subprocess
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent / "tidy")]
+sys.path[:0] = [str(pathlib.Path(__file__).parent / folder) for folder in (".", "tidy", "simulation")]
+import build as simulator  # noqa: E402
 import runner  # noqa: E402
 import sanitized  # noqa: E402
 import tidy  # noqa: E402
@@ -23,7 +25,7 @@ OUT = runner.PREFIX / "coverage"
 SRC = ROOT / "src"
 UNREACHED = ROOT / "tests" / "coverage_unreached.txt"
 FOLDERS, LINES_PERCENT_MIN = ("call", "calendar", "journal", "webhook", "guard", "db"), 95
-CRASH_SECONDS = 12
+CRASH_SECONDS, WORLDS = 12, 60
 
 
 # -- the stages: each runs programs and says what it counted and which programs those were ------------------------------------------------------------
@@ -35,6 +37,16 @@ def unit():
         programs.append(sanitized.program(source, "coverage", extra_libraries=["cmocka"]))
         total += runner.run_unit_program(f"{source.parent.name}/{source.stem} (coverage)", programs[-1], source)
     return total, programs
+
+
+def simulation():
+    program = simulator.program("coverage")
+    status, output = runner.run_program([program, "--seed", "1", "--worlds", str(WORLDS), "--jobs", "2"], 1800)
+    sums = [json.loads(line) for line in output.splitlines() if line.startswith('{"worlds"')]
+    if status not in (0, 1) or not sums:
+        return runner.judge("simulation", status, output), [program]
+    say("\n".join([f"{sums[-1]['worlds']} worlds, {sums[-1]['failed']} failed", *(line for line in output.splitlines() if "BROKEN" in line)]))
+    return Count(sums[-1]["worlds"] - sums[-1]["failed"], sums[-1]["failed"]), [program]
 
 
 def with_daemons(*kind):
@@ -53,7 +65,7 @@ def crash():
     return with_daemons("crash", str(CRASH_SECONDS))
 
 
-STAGES = {stage.__name__: stage for stage in (unit, e2e, crash)}
+STAGES = {stage.__name__: stage for stage in (unit, simulation, e2e, crash)}
 
 
 def run_stage(name):
