@@ -134,7 +134,7 @@ struct calcom_config {
 /* connect 3 s, read 10 s, write 45 s: a write may take long and is still running there. http.tls and http.worker are the caller's to set. */
 [[nodiscard]] struct calcom_config calcom_config_default(void);
 
-/* Copies what it needs of c. nullptr: the base URL or the API key is none that could be sent. */
+/* Copies what it needs of c. nullptr: the base URL or the API key is none that could be sent, or no memory. */
 [[nodiscard]] struct calcom_account *calcom_account_open(struct shard *s, const struct credential *c, const struct calcom_config *config);
 void calcom_account_close(struct calcom_account *a); /* no op running */
 [[nodiscard]] const struct breaker *calcom_account_breaker(const struct calcom_account *a);

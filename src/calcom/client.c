@@ -478,7 +478,7 @@ struct calcom_account *calcom_account_open(struct shard *s, const struct credent
     ensure(!http.origin.tls || http.tls);
 
     struct calcom_account *a = calloc(1, sizeof *a);
-    ensure(a); /* at start, and when a tenant is added */
+    if (!a) return nullptr;
     a->magic = ACCOUNT_MAGIC;
     a->shard = s;
     a->config = *config;
@@ -492,7 +492,9 @@ struct calcom_account *calcom_account_open(struct shard *s, const struct credent
     heap_init(&a->heap, calcom_answer_heap_bytes);
     http.connect_timeout_ms = config->connect_timeout_ms;
     a->http = http_client_open(s, &http);
-    return a;
+    if (a->http) return a;
+    free_account(a);
+    return nullptr;
 }
 
 void calcom_account_close(struct calcom_account *a)

@@ -425,7 +425,12 @@ struct http_client *http_client_open(struct shard *s, const struct http_client_c
     ensure_on(s);
     ensure(config->connections_max > 0 && (!config->origin.tls || config->tls));
     struct http_client *c = calloc(1, sizeof *c);
-    ensure(c);
+    if (!c) return nullptr;
+    c->connections = calloc(config->connections_max, sizeof *c->connections);
+    if (!c->connections) {
+        free(c);
+        return nullptr;
+    }
     c->magic = HTTP_CLIENT_MAGIC;
     c->shard = s;
     c->config = *config;
@@ -435,8 +440,6 @@ struct http_client *http_client_open(struct shard *s, const struct http_client_c
     for (uint32_t n = 0; n < CONNECTION_STATES; n++) list_init(&c->by_state[n]);
     list_init(&c->waiting);
     list_init(&c->finished);
-    c->connections = calloc(config->connections_max, sizeof *c->connections);
-    ensure(c->connections);
     for (uint32_t n = 0; n < config->connections_max; n++) {
         struct http_client_connection *k = &c->connections[n];
         k->client = c;

@@ -69,7 +69,7 @@ struct http_client_config {
 };
 [[nodiscard]] struct http_client_config http_client_config_default(void); /* limits.h; the rest zero */
 
-struct http_client; /* opaque; one per origin, credential and shard */
+struct http_client; /* opaque; one per origin, credential and shard. nullptr: no memory */
 [[nodiscard]] struct http_client *http_client_open(struct shard *s, const struct http_client_config *c);
 /* Idle connections close at once; no call may be running, and every answer is released. Frees itself when the last connection has been
  * joined; an open client holds its shard until then. */

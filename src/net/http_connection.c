@@ -463,13 +463,14 @@ static void on_timer(struct timer *t)
 
 /* -- the verbs -- */
 
-void http_connection_open(struct http_connection *c, struct http_server *s, int fd, struct tls *session)
+bool http_connection_open(struct http_connection *c, struct http_server *s, int fd, struct tls *session)
 {
     c->magic = HTTP_CONNECTION_MAGIC;
     c->server = s;
+    if (!stream_accept(&c->stream, s->shard, &callbacks, fd, (struct stream_security){ session, s->config.worker })) return false;
     list_push_back(&s->connections, &c->node);
     enter(c, session ? CONNECTION_SHAKING_HANDS : CONNECTION_IDLE);
-    stream_accept(&c->stream, s->shard, &callbacks, fd, (struct stream_security){ session, s->config.worker });
+    return true;
 }
 
 void http_connection_drain(struct http_connection *c)

@@ -85,7 +85,7 @@ struct http_server {
 };
 
 /* The socket becomes the connection's; session nullptr: plain. */
-void http_connection_open(struct http_connection *c, struct http_server *s, int fd, struct tls *session);
+[[nodiscard]] bool http_connection_open(struct http_connection *c, struct http_server *s, int fd, struct tls *session); /* false: as stream_accept() */
 void http_connection_drain(struct http_connection *c); /* idle: closes; busy: closes after its answer */
 void http_connection_break(struct http_connection *c);
 void http_connection_forget_orphan(struct http_connection *c);

@@ -36,14 +36,15 @@ static void welcome(struct http_server *s, int fd)
     counter_add(&s->counters.accepted, 1);
     struct http_connection *c = s->is_draining || s->is_shut ? nullptr : pool_acquire(&s->connection_pool);
     struct tls             *session = c && s->config.tls ? tls_open_server(s->config.tls) : nullptr;
-    if (!c || (s->config.tls && !session)) {
-        if (c) pool_release(&s->connection_pool, c);
-        counter_add(&s->counters.refused_full, 1);
-        io_close(fd);
+    bool has_memory = c && (session || !s->config.tls);
+    if (has_memory && http_connection_open(c, s, fd, session)) {
+        gauge_add(&s->counters.open, 1);
         return;
     }
-    gauge_add(&s->counters.open, 1);
-    http_connection_open(c, s, fd, session);
+    tls_close(session);
+    if (c) pool_release(&s->connection_pool, c);
+    counter_add(&s->counters.refused_full, 1);
+    io_close(fd);
 }
 
 static void stop_listening(struct http_server *s)

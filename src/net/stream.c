@@ -328,20 +328,23 @@ static void init(struct stream *s, struct shard *shard, const struct stream_owne
     *s = (struct stream){ .owner = owner, .shard = shard, .finish.run = finish, .fd = fd };
 }
 
-static void secure(struct stream *s, struct stream_security security)
+/* false: no memory. */
+static bool secure(struct stream *s, struct stream_security security)
 {
-    if (!security.session) return;
+    if (!security.session) return true;
     s->tls = calloc(1, sizeof *s->tls);
-    ensure(s->tls); /* beside a session of 40 KiB that was just given */
+    if (!s->tls) return false;
     *s->tls = (struct stream_tls){ .session = security.session, .worker = security.worker, .stream = s };
+    return true;
 }
 
-void stream_accept(struct stream *s, struct shard *shard, const struct stream_owner *owner, int fd, struct stream_security security)
+bool stream_accept(struct stream *s, struct shard *shard, const struct stream_owner *owner, int fd, struct stream_security security)
 {
     init(s, shard, owner, fd);
-    secure(s, security);
+    if (!secure(s, security)) return false;
     s->state = s->tls ? STREAM_SHAKING_HANDS : STREAM_OPEN;
     arm_receive(s);
+    return true;
 }
 
 static void connected(struct io_op *op, struct io_result result)
@@ -361,7 +364,10 @@ bool stream_connect(struct stream *s, struct shard *shard, const struct stream_o
     int fd = io_socket();
     if (fd < 0) return false;
     init(s, shard, owner, fd);
-    secure(s, security);
+    if (!secure(s, security)) {
+        io_close(fd);
+        return false;
+    }
     s->state = STREAM_CONNECTING;
     io_connect(s->shard->io, &s->send, fd, to, connected);
     return true;

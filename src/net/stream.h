@@ -48,9 +48,9 @@ struct stream {
 /* What makes it a TLS stream. The session becomes the stream's. worker: takes the steps of the handshake; nullptr: they run here. */
 struct stream_security { struct tls *session; struct worker *worker; };
 
-/* session nullptr: plain. The socket becomes the stream's. */
-void stream_accept(struct stream *s, struct shard *shard, const struct stream_owner *owner, int fd, struct stream_security security);
-/* false: out of descriptors; nothing was started, and the session is still the caller's. */
+/* session nullptr: plain. The socket becomes the stream's. false: no memory; socket and session are still the caller's. */
+[[nodiscard]] bool stream_accept(struct stream *s, struct shard *shard, const struct stream_owner *owner, int fd, struct stream_security security);
+/* false: out of descriptors or memory; nothing was started, and the session is still the caller's. */
 [[nodiscard]] bool stream_connect(struct stream *s, struct shard *shard, const struct stream_owner *owner, const struct sockaddr_in *to,
                                   struct stream_security security);
 
