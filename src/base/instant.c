@@ -221,12 +221,13 @@ struct time_zone *time_zone_open(struct slice iana_name)
 
     UErrorCode        status = U_ZERO_ERROR;
     struct time_zone *z = calloc(1, sizeof *z);
-    ensure(z);
+    if (!z) return nullptr;
     z->magic = TIME_ZONE_MAGIC;
     z->calendar = ucal_open(name, length, "en_US", UCAL_GREGORIAN, &status);
     z->memory = calloc(1, sizeof *z->memory);
-    ensure(U_SUCCESS(status) && z->memory);
-    return z;
+    if (U_SUCCESS(status) && z->memory) return z;
+    time_zone_close(z);
+    return nullptr;
 }
 
 void time_zone_close(struct time_zone *z)

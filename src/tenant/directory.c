@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-constexpr uint32_t reload_retry_ms = 1'000;
+constexpr uint32_t reload_retry_ms = 1'000, parse_retry_ms = 10'000;
 
 void tenant_directory_init(struct tenant_directory *d, struct shard *s, void (*switched)(void *context), void *context)
 {
@@ -58,6 +58,7 @@ static void start_swap(struct tenant_loader *l)
 /* -- ask, parse -- */
 
 static void retry_later(struct timer *t) { load(container_of(t, struct tenant_loader, timer)); }
+static void retry_in_ms(struct tenant_loader *l, uint32_t ms) { timer_start(&l->shard->timers, &l->timer, l->shard->now_us + ms * UINT64_C(1000), retry_later); }
 static void database_is_up(struct db_waiter *w) { load(container_of(w, struct tenant_loader, waiter)); }
 
 static void give_up_for_now(struct tenant_loader *l)
@@ -81,6 +82,7 @@ static void parsed(struct job *j)
         log_event(LOG_ERROR, "tenants_unusable", log_cstring("reason", l->error.text));
         give_up_for_now(l);
         if (l->again) load(l); /* it has been changed since it was asked for */
+        else if (l->error.no_memory && !l->shard->stopping) retry_in_ms(l, parse_retry_ms);
         return;
     }
     l->parsed->version = ++l->version;
@@ -102,7 +104,7 @@ static void asked(struct db_unit *u)
     db_unit_release(u);
     give_up_for_now(l);
     if (outage) db_pool_when_up(l->pool, &l->waiter);
-    else timer_start(&l->shard->timers, &l->timer, l->shard->now_us + reload_retry_ms * UINT64_C(1000), retry_later);
+    else retry_in_ms(l, reload_retry_ms);
 }
 
 static void load(struct tenant_loader *l)

@@ -87,12 +87,18 @@ static void fail(struct reading *r, const char *key, const char *why)
     r->failed = true;
 }
 
+static void starve(struct reading *r, const char *key)
+{
+    r->error->no_memory |= !r->failed;
+    fail(r, key, "no memory");
+}
+
 static struct slice kept(struct reading *r, struct slice text)
 {
     if (slice_is_absent(text)) return text;
     char *copy = take(r->memory, text.length + 1); /* an empty text is a present one */
     if (!copy) {
-        fail(r, "text", "no memory");
+        starve(r, "text");
         return slice_absent;
     }
     if (text.length > 0) memcpy(copy, text.start, text.length);
@@ -148,7 +154,7 @@ static void *rows_for(struct reading *r, const struct json_value *root, const ch
     r->index = 0;
     if (json_type_of(array) != JSON_ARRAY) fail(r, "length", "not a list");
     void *rows = take(r->memory, row_bytes * json_length(array));
-    if (!rows) fail(r, "length", "no memory");
+    if (!rows) starve(r, "length");
     *count = r->failed ? 0 : json_length(array);
     return rows;
 }
@@ -258,7 +264,7 @@ static struct slice *texts_in(struct reading *r, const char *key, uint32_t extra
     const struct json_value *item;
     struct slice            *texts = take(r->memory, (items.left + extra) * sizeof *texts);
     *count = 0;
-    if (!texts) fail(r, key, "no memory");
+    if (!texts) starve(r, key);
     while (!r->failed && json_next(&items, nullptr, &item)) texts[(*count)++] = kept(r, json_text(item));
     return texts;
 }
@@ -383,7 +389,7 @@ static void read_companies(struct reading *r, const struct json_value *root)
 {
     struct tenant_snapshot *s = r->s;
     s->credentials = take(r->memory, json_length(json_get(root, "companies")) * sizeof *s->credentials); /* at most one each */
-    if (!s->credentials) fail(r, "length", "no memory");
+    if (!s->credentials) starve(r, "length");
     READ_LIST(r, root, "companies", s->companies, s->company_count, read_company);
     SORT_BY_ID(s->companies, s->company_count);
 }
@@ -416,7 +422,8 @@ static void read_document(struct reading *r, struct slice json)
     struct json_document *d = json_parse(json, &r->memory->heap, &error);
     r->list = "snapshot";
     if (!d) {
-        fail(r, "json", error.message ? error.message : "no memory");
+        if (error.status == JSON_NO_MEMORY) starve(r, "json");
+        else fail(r, "json", error.message);
         return;
     }
     read_snapshot(r, json_root(d));
@@ -425,16 +432,19 @@ static void read_document(struct reading *r, struct slice json)
 
 struct tenant_snapshot *tenant_snapshot_parse(struct slice json, const struct secret_key *secret, struct slice default_calcom_url, struct tenant_error *error)
 {
+    *error = (struct tenant_error){ .text = "no memory", .no_memory = true };
     struct tenant_memory *memory = calloc(1, sizeof *memory);
-    ensure(memory); /* a few bytes */
+    if (!memory) return nullptr;
     heap_init(&memory->heap, tenant_snapshot_heap_bytes);
 
     struct reading r = { .memory = memory, .secret = secret, .error = error, .list = "snapshot", .s = take(memory, sizeof *r.s) };
-    ensure(r.s); /* the first chunk */
-    r.s->memory = memory;
-    r.default_calcom_url = kept(&r, default_calcom_url);
-    read_document(&r, json);
-    if (!r.failed) return r.s;
+    if (r.s) {
+        error->no_memory = false;
+        r.s->memory = memory;
+        r.default_calcom_url = kept(&r, default_calcom_url);
+        read_document(&r, json);
+        if (!r.failed) return r.s;
+    }
     free_memory(memory);
     return nullptr;
 }

@@ -74,7 +74,7 @@ struct tenant_snapshot {
     struct tenant_memory *memory; /* of snapshot.c: everything above lives in it */
 };
 
-struct tenant_error { char text[512]; };
+struct tenant_error { char text[512]; bool no_memory; /* now: the same text may be read later */ };
 /* From the JSON of DB_SNAPSHOT. Opens the sealed keys with `secret`. nullptr: *error. Freed by tenant_snapshot_free, on any thread. */
 [[nodiscard]] struct tenant_snapshot *tenant_snapshot_parse(struct slice json, const struct secret_key *secret, struct slice default_calcom_url, struct tenant_error *error);
 void tenant_snapshot_free(struct tenant_snapshot *s);

@@ -70,7 +70,7 @@ static struct tenant_snapshot *snapshot;
 
 static int load(void **)
 {
-    struct tenant_error error = { "" };
+    struct tenant_error error = {};
     snapshot = tenant_snapshot_parse(slice_from_text(world_json()), &secret, default_url, &error);
     if (!snapshot) print_error("%s\n", error.text);
     return snapshot ? 0 : -1;
@@ -228,7 +228,7 @@ static void a_configuration_that_contradicts_itself_is_not_taken(void **)
         { "{\"workspaces\"", "[\"workspaces\"", "snapshot[0].json" },
     };
     for (size_t n = 0; n < sizeof table / sizeof *table; n++) {
-        struct tenant_error error = { "" };
+        struct tenant_error error = {};
         char *broken = strdup(world_json());
         char *at = strstr(broken, table[n].from);
         assert_non_null(at);
