@@ -3,7 +3,8 @@
 BullMQ, by Go with PostgreSQL, and by nginx with php-fpm, with two servers that do less as ceilings. One core for each server with all its processes, another for
 the client (ringload), which is the same for all.
 
-    bench/peers/run.py [--quick] [--peer NAME]… [--seconds S] [--rounds N] [--json FILE] [--prefix DIRECTORY] [--lock FILE]
+    bench/peers/run.py [--quick] [--peer NAME]… [--seconds S] [--rounds N] [--only TEXT] [--json FILE] [--prefix DIRECTORY]
+                       [--lock FILE]
 
 Bodies of 2 and 60 KB (call_ended), 64 and 1,000 connections; a closed loop, and an open one at 1,000, 3,000 and 10,000 a second; and all of it with a disk whose
 sync takes 5 ms longer. A round measures every peer in every cell, so a ratio is of two figures taken within seconds of each other. Every server is asked to
@@ -146,16 +147,14 @@ def turn(lock):
         yield
 
 
-def run_matrix(bench, peers, options):
-    """(peer → cell → what was measured, round by round), and what went wrong; a cell that fails does not end the others."""
-    found, failures = {name: {} for name in peers}, []
+def run_matrix(bench, peers, options, found, failures):
+    """A cell that fails does not end the others."""
     for number in range(options.rounds):
-        for cell in cells(options.quick):
+        for cell in (c for c in cells(options.quick) if options.only in str(c)):
             with turn(options.lock):
                 for name, peer in peers.items():
                     if (peer.syncs or not cell.slow) and can_hold(cell, found[name]):
                         run_cell(bench, peer, cell, number, options.seconds, found[name], failures)
-    return found, failures
 
 
 def run_cell(bench, peer, cell, number, seconds, found, failures):
@@ -168,6 +167,14 @@ def run_cell(bench, peer, cell, number, seconds, found, failures):
         return
     found.setdefault(cell, []).append({"round": number, **measured})
     say(f"{where}: {per_second(measured):,.0f}/s, {measured['cpu_us']:.1f} us each, others {measured['others']:.0%}")
+
+
+def build_release():
+    prefix = servers.MADE / "release"
+    say("building a release")
+    subprocess.run([ROOT / ".tools" / "venv" / "bin" / "zig", "build", "install", "test-programs", "-Doptimize=ReleaseFast", "-Dcpu=x86_64_v3", "--prefix", prefix],
+                   cwd=ROOT, check=True)
+    return prefix
 
 
 class Bench:
@@ -238,10 +245,10 @@ def print_cell(found, peers, cell):
             print(f"| {peer.name} | cannot hold it" + " |" * (len(heads) - 1))
 
 
-def print_tables(found, peers, rounds):
+def print_tables(found, peers):
     for cell in dict.fromkeys(cell for measured in found.values() for cell in measured):
         print_cell(found, peers, cell)
-    print(f"\nMedians of {rounds} rounds.")
+    print("\nMedians of the rounds.")
 
 
 def as_json(found, peers):
@@ -255,7 +262,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=2, help="that count, of each cell (2)")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", type=pathlib.Path, help="where everything is written, too")
-    parser.add_argument("--prefix", default=ROOT / "zig-out", help="where the engine and its benches are installed (zig-out)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cells whose name holds this, as 'closed loop, 2kB'")
+    parser.add_argument("--prefix", help="where a release of the engine is installed with its test-programs (absent: it is built)")
     parser.add_argument("--lock", help="a file that is locked while a cell is measured, for machines that several share")
     return parser.parse_args()
 
@@ -264,15 +272,16 @@ def main():
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # so that what was started is stopped
     subprocess.run([ROOT / "bench" / "peers" / "setup.sh"], check=True)
-    bench = Bench(options.prefix)
+    bench = Bench(options.prefix or build_release())
     peers = {name: PEERS[name](bench) for name in options.peer or PEERS}
+    found, failures = {name: {} for name in peers}, [] # peer → cell → what was measured, round by round
     try:
-        found, failures = run_matrix(bench, peers, options)
+        run_matrix(bench, peers, options, found, failures)
     finally:
         bench.close()
-    if options.json:
-        options.json.write_text(json.dumps(as_json(found, peers), indent=1))
-    print_tables(found, peers, options.rounds)
+        if options.json:
+            options.json.write_text(json.dumps(as_json(found, peers), indent=1))
+        print_tables(found, peers)
     if failures:
         raise worlds.Trouble("not everything is as it should be:\n  " + "\n  ".join(failures))
 

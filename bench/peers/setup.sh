@@ -65,7 +65,7 @@ make_peer() {
 missing=$(missing_of $packages)
 [ -z "$missing" ] || { need_disk; say "setup: installing $missing"; install_quietly $missing; }
 need_languages
-install_zig
+setup_build
 make_peer fastify "$here"/fastify/* -- npm install --no-package-lock --omit=dev --ignore-scripts --no-audit --no-fund
 make_peer go "$here"/go/* -- env CGO_ENABLED=0 "$go" build -o webhook .
 make_peer php "$here"/php/* -- true
