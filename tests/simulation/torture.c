@@ -56,6 +56,7 @@ void torture_begin(const struct world_options *o)
 }
 
 uint64_t torture_counted(void) { return counted; }
+bool torture_takes_memory(void) { return tortured && what == SEAM_ALLOCATION; }
 
 /* The engine's abort(), which is how its ensure() ends. That there was no memory for what it needs to start is its right to say. */
 void sim_abort(void)

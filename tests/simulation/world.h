@@ -87,6 +87,7 @@ void retell_ask_metrics(void);
 void torture_plan(struct plan *p);                       /* one whole call, and no trouble */
 void torture_begin(const struct world_options *o);       /* of world.engine, from now on */
 [[nodiscard]] uint64_t torture_counted(void);            /* of what was to fail, so many were there */
+[[nodiscard]] bool torture_takes_memory(void);
 
 /* -- checkers.c -- */
 void checkers_open(void);
