@@ -75,6 +75,7 @@ static struct account_entry *open_account(struct booking_desk *d, const struct c
     }
     a->key = c->key;
     a->company_id = c->company_id;
+    a->gone = d->draining; /* of a booking that was loading its row when the end began: nobody retires accounts any more */
     ensure(hash_map_insert(&d->by_credential, a->key, a));
     gauge_set(&d->counters.accounts, d->accounts.used);
     return a;
@@ -118,7 +119,7 @@ static void each_entry(struct booking_desk *d, void (*each)(struct booking_desk 
 static void retire_if_gone(struct booking_desk *d, struct account_entry *a)
 {
     const struct credential *c = credential_of(d, a->company_id);
-    a->gone = !c || !hash128_equal(c->key, a->key);
+    a->gone = d->draining || !c || !hash128_equal(c->key, a->key);
     if (a->gone && a->bookings == 0) close_account(d, a);
 }
 

@@ -135,8 +135,13 @@ void calcom_create_booking(struct calcom_account *, struct calcom_op *op, struct
 
 void calcom_find_booking(struct calcom_account *, struct calcom_op *, const struct calcom_find *, calcom_done *) { fail_msg("nothing is unknown here"); }
 void calcom_cancel_booking(struct calcom_account *, struct calcom_op *, struct slice, struct slice, calcom_done *) { fail_msg("nothing is double here"); }
-struct calcom_account *calcom_account_open(struct shard *, const struct credential *, const struct calcom_config *) { return &account; }
-void calcom_account_close(struct calcom_account *) {}
+/* Its connections hold the shard as long as it is open. */
+struct calcom_account *calcom_account_open(struct shard *s, const struct credential *, const struct calcom_config *)
+{
+    shard_hold(s);
+    return &account;
+}
+void calcom_account_close(struct calcom_account *) { shard_release(&shard); }
 const struct breaker *calcom_account_breaker(const struct calcom_account *) { return &breaker; }
 struct budget *calcom_account_budget(struct calcom_account *) { return &budget; }
 
@@ -246,6 +251,14 @@ static void a_drain_lets_go_of_those_who_wait_for_a_calendar(void **)
     assert_string_equal(intents[3].state, "written");
     assert_int_equal(creates, 1);
     assert_int_equal(gauge_read(&counters()->waiting_for_calendar), 0);
+}
+
+static void a_booking_that_was_loading_its_row_holds_up_no_drain(void **)
+{
+    write_intent(1, "user:1");
+    booking_hand_over(desk, company_id, 1);
+    drain(); /* asserts that nothing holds the shard: its account goes with it */
+    assert_int_equal(gauge_read(&counters()->accounts), 0);
 }
 
 /* -- who was not told -- */
@@ -369,6 +382,7 @@ int main(void)
         TEST(flows_of_one_calendar_write_one_after_the_other),
         TEST(flows_of_other_calendars_do_not_wait),
         TEST(a_drain_lets_go_of_those_who_wait_for_a_calendar),
+        TEST(a_booking_that_was_loading_its_row_holds_up_no_drain),
         TEST(the_sweep_finds_what_nobody_was_told_of),
         TEST(a_sweep_that_fails_comes_again),
         TEST(a_sweep_ends_with_the_drain_even_without_a_database),
