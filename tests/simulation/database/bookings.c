@@ -54,27 +54,26 @@ static struct intent_row *begin_change(struct statement *q, struct intent_row *i
 
 /* -- audit and jobs -- */
 
-static bool add_audit(struct statement *q, int64_t company, struct slice actor, struct slice action, struct slice subject, struct slice details, int64_t at)
+static void add_audit(struct statement *q, int64_t company, struct slice actor, struct slice action, struct slice subject, struct slice details, int64_t at)
 {
     struct store *s = q->store;
     const uint64_t hash = hash_integer(hash_text(hash_text(key_hash(company, subject), action), actor), at);
     for (const struct audit_row *r = nullptr; (r = index_next(&s->audit_by_key, hash, r));) {
-        if (r->company_id == company && slice_equal(r->subject, subject) && slice_equal(r->action, action) && slice_equal(r->actor, actor) && r->at == at) return true;
+        if (r->company_id == company && slice_equal(r->subject, subject) && slice_equal(r->action, action) && slice_equal(r->actor, actor) && r->at == at) return;
     }
     struct audit_row *r = table_add(&s->audit_log, &s->changes);
     *r = (struct audit_row){ .id = ++s->audit_log.last_id, .company_id = company, .at = at, .actor = store_keep(s, actor), .action = store_keep(s, action), .subject = store_keep(s, subject),
                              .details = store_keep(s, slice_is_absent(details) ? slice_of("{}") : details) };
     index_add(&s->audit_by_key, &s->changes, hash, r);
-    return true;
 }
 
 /* By the engine, about an intent, with one detail. */
-static bool add_engine_audit(struct statement *q, const struct intent_row *i, struct slice action, const char *detail, struct slice value, int64_t at)
+static void add_engine_audit(struct statement *q, const struct intent_row *i, struct slice action, const char *detail, struct slice value, int64_t at)
 {
     const struct jsonb text = { .kind = slice_is_absent(value) ? JSONB_NULL : JSONB_TEXT, .text = value };
     struct jsonb_member member = { slice_from_text(detail), &text };
     const struct jsonb details = { .kind = JSONB_OBJECT, .count = 1, .members = &member };
-    return add_audit(q, i->company_id, slice_of("engine"), action, arena_print(q->memory, "intent/%lld", (long long)i->id), jsonb_print(q->memory, &details), at);
+    add_audit(q, i->company_id, slice_of("engine"), action, arena_print(q->memory, "intent/%lld", (long long)i->id), jsonb_print(q->memory, &details), at);
 }
 
 static struct job_row *find_job(const struct store *s, int64_t company, struct slice unique_key)
@@ -115,8 +114,9 @@ bool statement_audit(struct statement *q)
     struct number at;
     if (!parameter_json(q, DETAILS, &details) || !parameter_instant(q, AT, &at)) return false;
     if (!statement_may_see(q, parameter_integer(q, COMPANY))) return statement_fail(q, sqlstate_no_right, nullptr);
-    if (parameter_is_null(q, ACTOR) || parameter_is_null(q, ACTION) || parameter_is_null(q, SUBJECT) || !at.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
-    if (!add_audit(q, parameter_integer(q, COMPANY), parameter_text(q, ACTOR), parameter_text(q, ACTION), parameter_text(q, SUBJECT), details ? jsonb_print(q->memory, details) : slice_absent, at.value)) return false;
+    if (parameters_have_null(q, ACTOR, ACTION, SUBJECT) || !at.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
+    const struct slice printed = details ? jsonb_print(q->memory, details) : slice_absent;
+    add_audit(q, parameter_integer(q, COMPANY), parameter_text(q, ACTOR), parameter_text(q, ACTION), parameter_text(q, SUBJECT), printed, at.value);
     answer_row(q);
     answer_null(q); /* what a function in SQL gives for void, unlike one in PL/pgSQL */
     return true;
@@ -124,14 +124,15 @@ bool statement_audit(struct statement *q)
 
 /* -- new intents -- */
 
+static bool is_after(struct number a, struct number b) { return a.is_there && b.is_there && a.value > b.value; }
+
 /* Of a row that is not there yet; in the order in which the table's constraints are looked at. */
 static bool intent_is_lawful(struct statement *q, const struct intent_row *i)
 {
     const bool is_complete = !slice_is_absent(i->reference) && !slice_is_absent(i->calendar) && i->calcom_event_type_id.is_there && i->starts_at.is_there && i->ends_at.is_there
                              && i->busy_from.is_there && i->busy_until.is_there && !slice_is_absent(i->attendee) && !slice_is_absent(i->payload);
     if (!text_is(i->state, "refused") && !is_complete) return statement_fail(q, sqlstate_check, "booking_intents_check");
-    const bool times_clash = (i->starts_at.is_there && i->ends_at.is_there && i->ends_at.value <= i->starts_at.value) || (i->busy_from.is_there && i->starts_at.is_there && i->busy_from.value > i->starts_at.value)
-                             || (i->busy_until.is_there && i->ends_at.is_there && i->busy_until.value < i->ends_at.value);
+    const bool times_clash = is_after(i->starts_at, i->ends_at) || number_equal(i->starts_at, i->ends_at) || is_after(i->busy_from, i->starts_at) || is_after(i->ends_at, i->busy_until);
     if (times_clash) return statement_fail(q, sqlstate_check, "booking_intents_check1");
     size_t characters = 0;
     for (size_t n = 0; n < i->reference.length; n++) characters += (i->reference.start[n] & 0xC0) != 0x80;
@@ -226,16 +227,16 @@ static bool propose_intent(struct statement *q, struct intent_row *i)
     struct store *s = q->store;
     const struct jsonb *attendee;
     struct number now;
-    *i = (struct intent_row){ .company_id = parameter_integer(q, I_COMPANY), .branch_id = parameter_integer(q, I_BRANCH), .call = parameter_integer(q, I_CALL), .customer_id = parameter_integer(q, I_CUSTOMER),
-                              .operation_key = store_keep(s, parameter_text(q, I_OPERATION)), .state = slice_of("written"), .reference = store_keep(s, parameter_text(q, I_REFERENCE)),
-                              .calendar = store_keep(s, parameter_text(q, I_CALENDAR)), .payload = store_keep(s, parameter_text(q, I_PAYLOAD)), .service_id = parameter_number(q, I_SERVICE),
+    *i = (struct intent_row){ .company_id = parameter_integer(q, I_COMPANY), .branch_id = parameter_integer(q, I_BRANCH), .call = parameter_integer(q, I_CALL),
+                              .customer_id = parameter_integer(q, I_CUSTOMER), .operation_key = kept_text(q, I_OPERATION), .state = slice_of("written"), .reference = kept_text(q, I_REFERENCE),
+                              .calendar = kept_text(q, I_CALENDAR), .payload = kept_text(q, I_PAYLOAD), .service_id = parameter_number(q, I_SERVICE),
                               .staff_id = parameter_number(q, I_STAFF), .calcom_event_type_id = parameter_number(q, I_EVENT_TYPE) };
     if (!parameter_json(q, I_ATTENDEE, &attendee) || !read_times(q, i, &now)) return false;
     if (attendee) i->attendee = store_keep(s, jsonb_print(q->memory, attendee));
     i->created_at = i->updated_at = now.value;
     i->next_attempt_at = now;
     if (!statement_may_see(q, i->company_id)) return statement_fail(q, sqlstate_no_right, nullptr);
-    const bool has_all = !parameter_is_null(q, I_BRANCH) && !parameter_is_null(q, I_CALL) && !parameter_is_null(q, I_CUSTOMER) && !parameter_is_null(q, I_OPERATION) && now.is_there;
+    const bool has_all = !parameters_have_null(q, I_BRANCH, I_CALL, I_CUSTOMER, I_OPERATION) && now.is_there;
     return has_all || statement_fail(q, sqlstate_is_null, nullptr);
 }
 
@@ -256,17 +257,17 @@ bool statement_write_intent(struct statement *q)
 bool statement_refuse_operation(struct statement *q)
 {
     enum { COMPANY, BRANCH, CALL, CUSTOMER, OPERATION, REASON, DETAILS, NOW };
-    struct store *s = q->store;
     const struct jsonb *details;
     struct number now;
     if (!parameter_json(q, DETAILS, &details) || !parameter_instant(q, NOW, &now)) return false;
-    struct intent_row proposed = { .company_id = parameter_integer(q, COMPANY), .branch_id = parameter_integer(q, BRANCH), .call = parameter_integer(q, CALL), .customer_id = parameter_integer(q, CUSTOMER),
-                                   .operation_key = store_keep(s, parameter_text(q, OPERATION)), .state = slice_of("refused"), .reason = store_keep(s, parameter_text(q, REASON)),
+    struct intent_row proposed = { .company_id = parameter_integer(q, COMPANY), .branch_id = parameter_integer(q, BRANCH), .call = parameter_integer(q, CALL),
+                                   .customer_id = parameter_integer(q, CUSTOMER), .operation_key = kept_text(q, OPERATION), .state = slice_of("refused"), .reason = kept_text(q, REASON),
                                    .created_at = now.value, .updated_at = now.value }, *added;
     if (!statement_may_see(q, proposed.company_id)) return statement_fail(q, sqlstate_no_right, nullptr);
-    if (parameter_is_null(q, BRANCH) || parameter_is_null(q, CALL) || parameter_is_null(q, CUSTOMER) || parameter_is_null(q, OPERATION) || !now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
+    if (parameters_have_null(q, BRANCH, CALL, CUSTOMER, OPERATION) || !now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     if (!add_intent(q, &proposed, &added)) return false;
-    if (added && (!add_job(q, added, "callback", added->reason, details, now.value) || !add_engine_audit(q, added, slice_of("booking_refused"), "reason", added->reason, now.value))) return false;
+    if (added && !add_job(q, added, "callback", added->reason, details, now.value)) return false;
+    if (added) add_engine_audit(q, added, slice_of("booking_refused"), "reason", added->reason, now.value);
     answer_row(q);
     answer_boolean(q, added != nullptr);
     return true;
@@ -365,10 +366,10 @@ bool statement_delay_intent(struct statement *q)
     const bool stays = text_is(i->state, "pending");
     if ((!stays && parameter_is_null(q, STATE)) || !now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     begin_change(q, i);
-    if (!stays) i->state = store_keep(q->store, parameter_text(q, STATE));
-    i->step = store_keep(q->store, parameter_text(q, STEP));
+    if (!stays) i->state = kept_text(q, STATE);
+    i->step = kept_text(q, STEP);
     i->next_attempt_at = next;
-    i->last_error = store_keep(q->store, parameter_text(q, ERROR));
+    i->last_error = kept_text(q, ERROR);
     i->updated_at = now.value;
     return state_is_one_of(i, intent_states) || statement_fail(q, sqlstate_check, "booking_intents_state_check");
 }
@@ -416,8 +417,8 @@ static void add_appointment(struct statement *q, const struct intent_row *i, int
     struct appointment_row *r = table_add(&s->appointments, &s->changes);
     *r = (struct appointment_row){ .id = ++s->appointments.last_id, .company_id = i->company_id, .branch_id = i->branch_id, .intent_id = i->id, .call = i->call, .customer_id = i->customer_id,
                                    .calcom_event_type_id = i->calcom_event_type_id.value, .starts_at = starts_at, .ends_at = ends_at, .created_at = now, .updated_at = now,
-                                   .calcom_booking_uid = store_keep(s, parameter_text(q, B_UID)), .status = store_keep(s, parameter_text(q, B_STATUS)), .attendee_name = store_keep(s, attendee_name(q, i)),
-                                   .host_name = store_keep(s, parameter_text(q, B_HOST)), .service_id = i->service_id, .staff_id = i->staff_id, .calcom_booking_id = parameter_number(q, B_BOOKING_ID) };
+                                   .calcom_booking_uid = kept_text(q, B_UID), .status = kept_text(q, B_STATUS), .attendee_name = store_keep(s, attendee_name(q, i)),
+                                   .host_name = kept_text(q, B_HOST), .service_id = i->service_id, .staff_id = i->staff_id, .calcom_booking_id = parameter_number(q, B_BOOKING_ID) };
     index_add(&s->appointments_by_intent, &s->changes, pair_hash(r->company_id, r->intent_id), r);
     index_add(&s->appointments_by_uid, &s->changes, key_hash(r->company_id, r->calcom_booking_uid), r);
     *added = r;
@@ -436,7 +437,7 @@ static bool write_appointment(struct statement *q, const struct intent_row *i, s
     }
     if (!slice_equal(known->calcom_booking_uid, parameter_text(q, B_UID))) return statement_fail(q, sqlstate_unique, "appointments_one_per_intent");
     table_before_set(&s->appointments, &s->changes, known);
-    if (!text_is(i->state, "booked")) known->status = store_keep(s, parameter_text(q, B_STATUS));
+    if (!text_is(i->state, "booked")) known->status = kept_text(q, B_STATUS);
     known->updated_at = now.value;
     *written = known;
     return true;
@@ -452,7 +453,7 @@ static void name_customer(struct statement *q, const struct intent_row *i)
     c->name = store_keep(s, name);
 }
 
-static bool finish_booking(struct statement *q, struct intent_row *i, struct slice state, int64_t now)
+static void finish_booking(struct statement *q, struct intent_row *i, struct slice state, int64_t now)
 {
     struct store *s = q->store;
     begin_change(q, i);
@@ -467,7 +468,7 @@ static bool finish_booking(struct statement *q, struct intent_row *i, struct sli
     struct buffer b = buffer_over(action, sizeof action);
     buffer_add(&b, slice_of("booking_"));
     buffer_add(&b, parameter_text(q, B_STATUS));
-    return add_engine_audit(q, i, buffer_slice(&b), "uid", parameter_text(q, B_UID), now);
+    add_engine_audit(q, i, buffer_slice(&b), "uid", parameter_text(q, B_UID), now);
 }
 
 bool statement_book_intent(struct statement *q)
@@ -478,7 +479,7 @@ bool statement_book_intent(struct statement *q)
     struct intent_row *i = find_intent(q);
     if (i && !write_appointment(q, i, now, &appointment)) return false;
     const struct slice state = !parameter_is_null(q, B_STATUS) && text_is(parameter_text(q, B_STATUS), "accepted") ? slice_of("booked") : slice_of("pending");
-    if (i && !text_is(i->state, "booked") && !slice_equal(i->state, state) && !finish_booking(q, i, state, now.value)) return false;
+    if (i && !text_is(i->state, "booked") && !slice_equal(i->state, state)) finish_booking(q, i, state, now.value);
     answer_row(q);
     if (i) answer_integer(q, appointment->id);
     else answer_null(q);
@@ -505,13 +506,14 @@ bool statement_refuse_intent(struct statement *q)
         if (!now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
         begin_change(q, i);
         i->state = slice_of("refused");
-        i->reason = store_keep(q->store, parameter_text(q, REASON));
+        i->reason = kept_text(q, REASON);
         i->next_attempt_at = (struct number){};
         i->updated_at = now.value;
         free_range(q->store, i);
         reject_pending_appointment(q, i, now.value);
         finish_reconcile_job(q, i, now.value);
-        if (!add_job(q, i, "callback", i->reason, details, now.value) || !add_engine_audit(q, i, slice_of("booking_refused"), "reason", i->reason, now.value)) return false;
+        if (!add_job(q, i, "callback", i->reason, details, now.value)) return false;
+        add_engine_audit(q, i, slice_of("booking_refused"), "reason", i->reason, now.value);
     }
     answer_void(q);
     return true;
@@ -528,10 +530,11 @@ bool statement_park_intent(struct statement *q)
         if (!now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
         begin_change(q, i);
         i->state = slice_of("unknown");
-        i->reason = store_keep(q->store, parameter_text(q, REASON));
+        i->reason = kept_text(q, REASON);
         i->next_attempt_at = next;
         i->updated_at = now.value;
-        if (!add_job(q, i, "reconcile", i->reason, nullptr, now.value) || !add_engine_audit(q, i, slice_of("booking_parked"), "reason", i->reason, now.value)) return false;
+        if (!add_job(q, i, "reconcile", i->reason, nullptr, now.value)) return false;
+        add_engine_audit(q, i, slice_of("booking_parked"), "reason", i->reason, now.value);
     }
     answer_void(q);
     return true;

@@ -141,7 +141,8 @@ static bool show_texts(struct statement *q, struct call_row *r, const struct jso
 /* text::numeric, of what cost and duration look like: a number in digits. NaN and infinity are numbers, too. */
 static const char *read_numeric(struct statement *q, struct slice t, struct slice *value)
 {
-    static const char *const names[] = { "NaN", "Infinity", "+Infinity", "-Infinity", "inf", "+inf", "-inf" }, *const meanings[] = { "NaN", "Infinity", "Infinity", "-Infinity", "Infinity", "Infinity", "-Infinity" };
+    static const char *const names[] = { "NaN", "Infinity", "+Infinity", "-Infinity", "inf", "+inf", "-inf" };
+    static const char *const meanings[] = { "NaN", "Infinity", "Infinity", "-Infinity", "Infinity", "Infinity", "-Infinity" };
     *value = slice_absent;
     if (slice_is_absent(t)) return nullptr;
     t = trimmed(t);
@@ -209,7 +210,8 @@ static uint64_t event_hash(const struct statement *q)
 static bool is_known_event(const struct statement *q)
 {
     for (const struct call_event_row *r = nullptr; (r = index_next(&q->store->events_by_key, event_hash(q), r));) {
-        if (slice_equal(r->call_id, parameter_text(q, P_CALL_ID)) && r->workspace_id == parameter_integer(q, P_WORKSPACE) && slice_equal(r->event, parameter_text(q, P_EVENT)) && slice_equal(r->dedupe, parameter_text(q, P_DEDUPE))) return true;
+        if (slice_equal(r->call_id, parameter_text(q, P_CALL_ID)) && r->workspace_id == parameter_integer(q, P_WORKSPACE) && slice_equal(r->event, parameter_text(q, P_EVENT))
+            && slice_equal(r->dedupe, parameter_text(q, P_DEDUPE))) return true;
     }
     return false;
 }
@@ -219,15 +221,13 @@ static bool keep_event(struct statement *q, struct number received, bool *is_new
 {
     struct store *s = q->store;
     if (!statement_may_see(q, parameter_integer(q, P_COMPANY))) return statement_fail(q, sqlstate_no_right, nullptr);
-    if (parameter_is_null(q, P_WORKSPACE) || parameter_is_null(q, P_CALL_ID) || parameter_is_null(q, P_EVENT) || parameter_is_null(q, P_DEDUPE) || parameter_is_null(q, P_KIND) || !received.is_there || parameter_is_null(q, P_BODY)) {
-        return statement_fail(q, sqlstate_is_null, nullptr);
-    }
+    if (parameters_have_null(q, P_WORKSPACE, P_CALL_ID, P_EVENT, P_DEDUPE, P_KIND, P_BODY) || !received.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     *is_new = !is_known_event(q);
     if (!*is_new) return true;
     struct call_event_row *r = table_add(&s->call_events, &s->changes);
-    *r = (struct call_event_row){ .id = ++s->call_events.last_id, .company_id = parameter_integer(q, P_COMPANY), .workspace_id = parameter_integer(q, P_WORKSPACE), .kind = parameter_integer(q, P_KIND), .received_at = received.value,
-                                  .call_id = store_keep(s, parameter_text(q, P_CALL_ID)), .event = store_keep(s, parameter_text(q, P_EVENT)), .dedupe = store_keep(s, parameter_text(q, P_DEDUPE)),
-                                  .correlation_id = store_keep(s, parameter_text(q, P_CORRELATION)), .body = store_keep(s, parameter_text(q, P_BODY)) };
+    *r = (struct call_event_row){ .id = ++s->call_events.last_id, .company_id = parameter_integer(q, P_COMPANY), .workspace_id = parameter_integer(q, P_WORKSPACE),
+                                  .kind = parameter_integer(q, P_KIND), .received_at = received.value, .call_id = kept_text(q, P_CALL_ID), .event = kept_text(q, P_EVENT),
+                                  .dedupe = kept_text(q, P_DEDUPE), .correlation_id = kept_text(q, P_CORRELATION), .body = kept_text(q, P_BODY) };
     index_add(&s->events_by_key, &s->changes, event_hash(q), r);
     return true;
 }
@@ -256,8 +256,8 @@ static bool propose_call(struct statement *q, struct number received, const stru
     const int64_t kind = parameter_integer(q, P_KIND);
     const struct slice kept = facts ? store_keep(s, jsonb_print(q->memory, facts)) : slice_absent;
     *r = (struct call_row){ .company_id = parameter_integer(q, P_COMPANY), .branch_id = parameter_integer(q, P_BRANCH), .workspace_id = parameter_integer(q, P_WORKSPACE),
-                            .first_seen_at = received.value, .last_seen_at = received.value, .call_id = store_keep(s, parameter_text(q, P_CALL_ID)),
-                            .correlation_id = store_keep(s, parameter_text(q, P_CORRELATION)), .transcript = store_keep(s, parameter_text(q, P_TRANSCRIPT)),
+                            .first_seen_at = received.value, .last_seen_at = received.value, .call_id = kept_text(q, P_CALL_ID),
+                            .correlation_id = kept_text(q, P_CORRELATION), .transcript = kept_text(q, P_TRANSCRIPT),
                             .facts_started = kind == 0 ? kept : slice_absent, .facts_ended = kind == 1 ? kept : slice_absent, .facts_analyzed = kind == 2 ? kept : slice_absent };
     if (!customer_of_call(q, received.value, &r->customer_id) || !show_facts(q, r)) return false;
     return !parameter_is_null(q, P_BRANCH) || statement_fail(q, sqlstate_is_null, nullptr);
@@ -342,7 +342,10 @@ enum { W_WORKSPACE, W_COMPANY, W_PROVIDER, W_EVENT, W_CALL_ID, W_DEDUPE, W_RECEI
 
 static uint64_t webhook_hash(const struct statement *q)
 {
-    return hash_text(hash_text(hash_text(hash_text(hash_integer(0, parameter_integer(q, W_WORKSPACE)), parameter_text(q, W_PROVIDER)), parameter_text(q, W_EVENT)), parameter_text(q, W_CALL_ID)), parameter_text(q, W_DEDUPE));
+    const struct slice texts[] = { parameter_text(q, W_PROVIDER), parameter_text(q, W_EVENT), parameter_text(q, W_CALL_ID), parameter_text(q, W_DEDUPE) };
+    uint64_t hash = hash_integer(0, parameter_integer(q, W_WORKSPACE));
+    for (size_t n = 0; n < sizeof texts / sizeof *texts; n++) hash = hash_text(hash, texts[n]);
+    return hash;
 }
 
 /* NULLS NOT DISTINCT. */
@@ -370,15 +373,15 @@ bool statement_keep_webhook(struct statement *q)
     struct number received;
     if (!parameter_instant(q, W_RECEIVED, &received)) return false;
     if (!is_ours(q, parameter_number(q, W_COMPANY), parameter_integer(q, W_WORKSPACE))) return statement_fail(q, sqlstate_no_right, nullptr);
-    if (parameter_is_null(q, W_WORKSPACE) || parameter_is_null(q, W_PROVIDER) || parameter_is_null(q, W_DEDUPE) || !received.is_there || parameter_is_null(q, W_OUTCOME) || parameter_is_null(q, W_BODY)) return statement_fail(q, sqlstate_is_null, nullptr);
+    if (parameters_have_null(q, W_WORKSPACE, W_PROVIDER, W_DEDUPE, W_OUTCOME, W_BODY) || !received.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     if (!is_webhook_outcome(parameter_text(q, W_OUTCOME))) return statement_fail(q, sqlstate_check, "webhook_log_outcome_check");
     const struct webhook_row *known = find_webhook(q);
     if (known && !is_ours(q, known->company_id, known->workspace_id)) return statement_fail(q, sqlstate_no_right, nullptr);
     if (!known) {
         struct webhook_row *r = table_add(&s->webhook_log, &s->changes);
         *r = (struct webhook_row){ .id = ++s->webhook_log.last_id, .workspace_id = parameter_integer(q, W_WORKSPACE), .received_at = received.value, .company_id = parameter_number(q, W_COMPANY),
-                                   .provider = store_keep(s, parameter_text(q, W_PROVIDER)), .event = store_keep(s, parameter_text(q, W_EVENT)), .call_id = store_keep(s, parameter_text(q, W_CALL_ID)), .dedupe = store_keep(s, parameter_text(q, W_DEDUPE)),
-                                   .correlation_id = store_keep(s, parameter_text(q, W_CORRELATION)), .outcome = store_keep(s, parameter_text(q, W_OUTCOME)), .reason = store_keep(s, parameter_text(q, W_REASON)), .body = store_keep(s, parameter_text(q, W_BODY)) };
+                                   .provider = kept_text(q, W_PROVIDER), .event = kept_text(q, W_EVENT), .call_id = kept_text(q, W_CALL_ID), .dedupe = kept_text(q, W_DEDUPE),
+                                   .correlation_id = kept_text(q, W_CORRELATION), .outcome = kept_text(q, W_OUTCOME), .reason = kept_text(q, W_REASON), .body = kept_text(q, W_BODY) };
         index_add(&s->webhooks_by_key, &s->changes, webhook_hash(q), r);
         known = r;
     }
@@ -402,7 +405,7 @@ bool statement_close_call(struct statement *q)
         if (text_is(r->outcome, "ended") || (r->closed_at.is_there && !number_equal(r->closed_at, at))) continue;
         table_before_set(&s->calls, &s->changes, r);
         r->closed_at = at;
-        r->close_reason = store_keep(s, parameter_text(q, REASON));
+        r->close_reason = kept_text(q, REASON);
         if (!show_facts(q, r)) return false;
         changed = true;
     }

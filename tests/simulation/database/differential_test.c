@@ -1,5 +1,5 @@
-/* tests/simulation/database/differential_test.c: the store is PostgreSQL, as far as the engine can tell: the same random units of work, asked of both, have the same outcomes, constraints, rows, nulls and orders,
- * and leave the same tables. Ids may differ; each must stand for the same row throughout.
+/* tests/simulation/database/differential_test.c: the store is PostgreSQL, as far as the engine can tell: the same random units of work, asked of both, have the same outcomes,
+ * constraints, rows, nulls and orders, and leave the same tables. Ids may differ; each must stand for the same row throughout.
  *
  *     differential_test [SEED [UNITS]]      a difference is printed with its seed and its unit, and fails */
 #include <postgresql/libpq-fe.h>
@@ -219,7 +219,9 @@ static void meet_refused_operations(const struct store_answer *answer)
         for (uint32_t n = store_booking_intents_count(store); n-- > 0;) {
             const struct intent_row *i = store_booking_intents_at(store, n);
             if (i->company_id != p[0].integer || !slice_equal(i->operation_key, p[4].text)) continue;
-            ensure(things_meet(&g, THING_INTENT, i->id, number(database.owner, "SELECT id FROM booking_intents WHERE company_id = %lld AND operation_key = '" SLICE_FORMAT "'", (long long)i->company_id, slice_print(p[4].text))));
+            const int64_t of_real = number(database.owner, "SELECT id FROM booking_intents WHERE company_id = %lld AND operation_key = '" SLICE_FORMAT "'",
+                                           (long long)i->company_id, slice_print(p[4].text));
+            ensure(things_meet(&g, THING_INTENT, i->id, of_real));
             break;
         }
     }
@@ -291,7 +293,8 @@ static void people_it(void)
         const bool is_there = n < sizeof database.companies / sizeof *database.companies;
         g.is.companies[n] = is_there ? database.companies[n] : number(database.owner, "INSERT INTO companies (key, name, time_zone) VALUES ('c%u', 'C', 'Europe/Berlin') RETURNING id", n);
         const long long company = g.is.companies[n];
-        g.is.branches[n] = is_there ? database.branches[n] : number(database.owner, "INSERT INTO branches (company_id, key, name, time_zone) VALUES (%lld, 'b', 'B', 'Europe/Berlin') RETURNING id", company);
+        g.is.branches[n] = is_there ? database.branches[n]
+                                    : number(database.owner, "INSERT INTO branches (company_id, key, name, time_zone) VALUES (%lld, 'b', 'B', 'Europe/Berlin') RETURNING id", company);
         g.is.services[n] = number(database.owner, "INSERT INTO event_types (company_id, key, name, duration_minutes) VALUES (%lld, 's', 'S', 30) RETURNING id", company);
         g.is.staff[n] = number(database.owner, "INSERT INTO staff (company_id, branch_id, key, name) VALUES (%lld, %lld, 'm', 'M') RETURNING id", company, (long long)g.is.branches[n]);
     }
@@ -310,8 +313,8 @@ int main(int count, char **arguments)
     open_real();
     uint32_t failed = 0, passed = 0;
     while (g.unit_number < units && failed == 0) run_unit() ? passed++ : failed++; /* after a difference everything differs */
-    printf("differential: seed %llu, %u units: %llu ok, %llu conflicts, %llu rejected\n", (unsigned long long)seed, g.unit_number, (unsigned long long)outcomes[DB_OK], (unsigned long long)outcomes[DB_CONFLICT],
-           (unsigned long long)outcomes[DB_REJECTED]);
+    printf("differential: seed %llu, %u units: %llu ok, %llu conflicts, %llu rejected\n", (unsigned long long)seed, g.unit_number,
+           (unsigned long long)outcomes[DB_OK], (unsigned long long)outcomes[DB_CONFLICT], (unsigned long long)outcomes[DB_REJECTED]);
     for (const struct tally *t = tallies; t->count > 0; t++) printf("  %6llu %s\n", (unsigned long long)t->count, t->what);
     for (size_t table = 0; table < sizeof tables / sizeof *tables && failed == 0; table++) is_same_table(table) ? passed++ : failed++;
     PQfinish(pg);

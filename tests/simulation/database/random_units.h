@@ -123,7 +123,8 @@ static struct slice text_of_length(struct generator *g, size_t length)
 static struct slice odd_text(struct generator *g)
 {
     static const struct slice odd[] = {
-        { "", 0 }, { "a\0b", 3 }, { "\0\0\0", 3 }, { "J\xC3\xBCrgen O'Neil; DROP TABLE calls", 32 }, { "\xF0\x9F\x93\x9E", 4 }, { "\\u0000", 6 }, { "\t\r\n\x01\x7F", 5 }, { "\"quoted\\\"", 9 },
+        { "", 0 }, { "a\0b", 3 }, { "\0\0\0", 3 }, { "J\xC3\xBCrgen O'Neil; DROP TABLE calls", 32 }, { "\xF0\x9F\x93\x9E", 4 }, { "\\u0000", 6 }, { "\t\r\n\x01\x7F", 5 },
+        { "\"quoted\\\"", 9 },
         { "\xEF\xBF\xBD", 3 }, { "e\xCC\x81", 3 }, { "%s|~", 4 } };
     static const struct slice broken[] = { { "\xFF", 1 }, { "\xC0\x80", 2 }, { "\xED\xA0\x80", 3 }, { "\xF4\x90\x80\x80", 4 }, { "ab\xE2\x82", 4 }, { "\x80", 1 } };
     if (one_in(g, 12)) return one_of(g, broken);
@@ -176,7 +177,8 @@ static void put_field(struct json_text *j, const char *key, const char *usual)
 
 static void put_booking(struct json_text *j)
 {
-    static const char *const fields[][3] = { { "booking_confirmed", "true", "false" }, { "name", "\"Meier\"", "\"J\xC3\xBCrgen\"" }, { "datum", "\"2026-03-11\"", "\"11.3.\"" }, { "uhrzeit", "\"10:30\"", "\"halb elf\"" },
+    static const char *const fields[][3] = { { "booking_confirmed", "true", "false" }, { "name", "\"Meier\"", "\"J\xC3\xBCrgen\"" }, { "datum", "\"2026-03-11\"", "\"11.3.\"" },
+    { "uhrzeit", "\"10:30\"", "\"halb elf\"" },
                                              { "email", "\"a@example.org\"", "null" }, { "x", "1", "2.50" } };
     put_json(j, "%s\"booking\":{", j->text[j->length - 1] == '{' ? "" : ",");
     for (size_t n = 0; n < sizeof fields / sizeof *fields; n++) {
@@ -188,10 +190,14 @@ static void put_booking(struct json_text *j)
 static struct slice facts(struct generator *g)
 {
     static const char *const fields[][3] = {
-        { "call_status", "\"ongoing\"", "\"ended\"" }, { "direction", "\"inbound\"", "\"outbound\"" }, { "from_number", "\"+491713920001\"", "\"anonymous\"" }, { "to_number", "\"+493012345\"", "\"\"" },
-        { "agent_id", "\"agent_1\"", "\"agent_2\"" }, { "agent_version", "\"3\"", "4" }, { "started_at_us", "1773133200000001", "1773133200123456" }, { "ended_at_us", "1773133261000000", "\"1773133261000000\"" },
-        { "duration_ms", "61000", "9223372036854775807" }, { "disconnection_reason", "\"user_hangup\"", "\"agent_hangup\"" }, { "recording_url", "\"https://example.org/r.wav\"", "null" }, { "public_log_url", "\"https://x\"", "null" },
-        { "call_summary", "\"Termin\"", "\"\\u00fcber \\\"das\\\"\"" }, { "user_sentiment", "\"Positive\"", "\"Unknown\"" }, { "call_successful", "true", "false" }, { "in_voicemail", "false", "\"true\"" },
+        { "call_status", "\"ongoing\"", "\"ended\"" }, { "direction", "\"inbound\"", "\"outbound\"" }, { "from_number", "\"+491713920001\"", "\"anonymous\"" },
+        { "to_number", "\"+493012345\"", "\"\"" },
+        { "agent_id", "\"agent_1\"", "\"agent_2\"" }, { "agent_version", "\"3\"", "4" }, { "started_at_us", "1773133200000001", "1773133200123456" },
+        { "ended_at_us", "1773133261000000", "\"1773133261000000\"" },
+        { "duration_ms", "61000", "9223372036854775807" }, { "disconnection_reason", "\"user_hangup\"", "\"agent_hangup\"" },
+        { "recording_url", "\"https://example.org/r.wav\"", "null" }, { "public_log_url", "\"https://x\"", "null" },
+        { "call_summary", "\"Termin\"", "\"\\u00fcber \\\"das\\\"\"" }, { "user_sentiment", "\"Positive\"", "\"Unknown\"" }, { "call_successful", "true", "false" },
+        { "in_voicemail", "false", "\"true\"" },
         { "cost_cents", "12.375", "7" }, { "billed_seconds", "61", "61.0" }, { "metadata", "{\"k\":[1,2],\"aa\":null}", "{}" }, { "unknown", "1", "[{\"deep\":true}]" } };
     if (one_in(g, 120)) return slice_from_text(broken_json(g));
     if (one_in(g, 120)) return slice_from_text(odd_json(g));
@@ -230,7 +236,11 @@ static void give_call_id(struct generator *g)
 /* Instants never meet by accident, where the order of equal ones is left open. */
 static int64_t instant_of_its_own(struct generator *g) { return monday_us - 20 * day_us + (int64_t)(prng_next(&g->dice) % (uint64_t)(60 * day_us)); }
 static int64_t coarse_instant(struct generator *g) { return monday_us + throw(g, 40) * (day_us / 8); }
-static int64_t far_instant(struct generator *g) { return one_of(g, ((const int64_t[]){ INT64_C(9'200'000'000'000'000'000), INT64_MIN, INT64_C(-210'866'803'200'000'000), INT64_C(-210'866'803'200'000'001), -1, 0, INT64_C(253'402'300'799'999'999) })); }
+static int64_t far_instant(struct generator *g)
+{
+    static const int64_t far[] = { 9'200'000'000'000'000'000, INT64_MIN, -210'866'803'200'000'000, -210'866'803'200'000'001, -1, 0, 253'402'300'799'999'999 };
+    return one_of(g, far);
+}
 
 /* -- the statements -- */
 
@@ -334,7 +344,8 @@ static void ask_write_intent(struct generator *g)
     give_integer(g, 100 + throw(g, 3));
     give_appointment_times(g);
     if (one_in(g, 10)) give_json(g, "{\"name\":null}");
-    else give_text(g, one_of(g, ((const struct slice[]){ slice_of("{\"name\":\"Meier\",\"email\":\"m@example.org\",\"timeZone\":\"Europe/Berlin\"}"), slice_of("{\"name\":\"J\\u00fcrgen\"}"), slice_of("{}") })));
+    else give_text(g, one_of(g, ((const struct slice[]){ slice_of("{\"name\":\"Meier\",\"email\":\"m@example.org\",\"timeZone\":\"Europe/Berlin\"}"),
+    slice_of("{\"name\":\"J\\u00fcrgen\"}"), slice_of("{}") })));
     give_text(g, words(g));
     give_integer(g, coarse_instant(g));
 }
@@ -430,7 +441,8 @@ static void ask_probe(struct generator *g) { add_call_of(g, DB_PROBE); }
 static void ask_snapshot(struct generator *g) { add_call_of(g, DB_SNAPSHOT); }
 
 static const struct { uint32_t weight; void (*ask)(struct generator *g); } questions[] = {
-    { 40, ask_file_call_event }, { 10, ask_keep_webhook }, { 6, ask_close_call }, { 1, ask_open_calls }, { 18, ask_write_intent }, { 6, ask_refuse_operation }, { 2, ask_due_intents }, { 8, ask_load_intent },
+    { 40, ask_file_call_event }, { 10, ask_keep_webhook }, { 6, ask_close_call }, { 1, ask_open_calls }, { 18, ask_write_intent }, { 6, ask_refuse_operation },
+    { 2, ask_due_intents }, { 8, ask_load_intent },
     { 9, ask_send_intent }, { 7, ask_delay_intent }, { 12, ask_book_intent }, { 6, ask_refuse_intent }, { 7, ask_park_intent }, { 4, ask_audit }, { 1, ask_probe }, { 1, ask_snapshot } };
 
 static void ask_something(struct generator *g)

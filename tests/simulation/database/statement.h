@@ -48,6 +48,10 @@ bool statement_fail(struct statement *q, const char *sqlstate, const char *const
 [[nodiscard]] bool parameter_json(struct statement *q, uint32_t n, const struct jsonb **v); /* nullptr: NULL */
 [[nodiscard]] bool store_instant(struct number us, struct number *at);            /* false: out of range */
 
+[[nodiscard]] bool parameter_list_has_null(const struct statement *q, const uint8_t *places, size_t count);
+#define parameters_have_null(q, ...) parameter_list_has_null((q), (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+[[nodiscard]] struct slice kept_text(const struct statement *q, uint32_t n);   /* a parameter, for a row */
 [[nodiscard]] struct slice store_keep(struct store *s, struct slice text);           /* for a row */
 [[nodiscard]] bool number_equal(struct number a, struct number b);             /* as SQL's =: NULL equals nothing */
 [[nodiscard]] static inline bool text_is(struct slice text, const char *word) { return slice_equal(text, slice_from_text(word)); }

@@ -74,6 +74,15 @@ bool parameter_json(struct statement *q, uint32_t n, const struct jsonb **v)
     return *v || statement_fail(q, sqlstate, nullptr);
 }
 
+bool parameter_list_has_null(const struct statement *q, const uint8_t *places, size_t count)
+{
+    for (size_t n = 0; n < count; n++) {
+        if (parameter_is_null(q, places[n])) return true;
+    }
+    return false;
+}
+
+struct slice kept_text(const struct statement *q, uint32_t n) { return store_keep(q->store, parameter_text(q, n)); }
 struct slice store_keep(struct store *s, struct slice text) { return arena_copy(&s->memory, text); }
 bool number_equal(struct number a, struct number b) { return a.is_there && b.is_there && a.value == b.value; }
 bool statement_may_see(const struct statement *q, int64_t company) { return company != 0 && company == q->tenant.company_id; }

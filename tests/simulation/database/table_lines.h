@@ -55,7 +55,8 @@ static void put_key(struct line *l, struct slice key)
 {
     struct slice rest = key, kind = slice_split(&rest, '/');
     uint64_t id;
-    if (!slice_is_absent(rest) && (slice_equal(kind, slice_from_text("callback")) || slice_equal(kind, slice_from_text("reconcile")) || slice_equal(kind, slice_from_text("intent"))) && slice_to_u64(rest, THINGS_MAX - 1, &id)) {
+    const bool names_intent = slice_equal(kind, slice_of("callback")) || slice_equal(kind, slice_of("reconcile")) || slice_equal(kind, slice_of("intent"));
+    if (!slice_is_absent(rest) && names_intent && slice_to_u64(rest, THINGS_MAX - 1, &id)) {
         fprintf(l->to, SLICE_FORMAT "/", slice_print(kind));
         put_id(l, THING_INTENT, (int64_t)id);
     } else put_text(l, key);
@@ -75,28 +76,36 @@ static const char sql_of_customers[] = "SELECT company_id, phone, anonymous_call
 
 static void line_of_calls(struct line *l, const struct call_row *r)
 {
-    put_id(l, THING_CALL, r->id), put_integer(l, r->company_id), put_integer(l, r->branch_id), put_integer(l, r->workspace_id), put_text(l, r->call_id), put_id(l, THING_CUSTOMER, r->customer_id);
-    put_text(l, r->correlation_id), put_integer(l, r->first_seen_at), put_integer(l, r->last_seen_at), put_number(l, r->closed_at), put_text(l, r->close_reason), put_text(l, r->facts_started);
-    put_text(l, r->facts_ended), put_text(l, r->facts_analyzed), put_text(l, r->transcript), put_text(l, r->outcome), put_text(l, r->status), put_text(l, r->direction), put_text(l, r->from_number);
+    put_id(l, THING_CALL, r->id), put_integer(l, r->company_id), put_integer(l, r->branch_id), put_integer(l, r->workspace_id), put_text(l, r->call_id),
+    put_id(l, THING_CUSTOMER, r->customer_id);
+    put_text(l, r->correlation_id), put_integer(l, r->first_seen_at), put_integer(l, r->last_seen_at), put_number(l, r->closed_at), put_text(l, r->close_reason),
+    put_text(l, r->facts_started);
+    put_text(l, r->facts_ended), put_text(l, r->facts_analyzed), put_text(l, r->transcript), put_text(l, r->outcome), put_text(l, r->status), put_text(l, r->direction),
+    put_text(l, r->from_number);
     put_text(l, r->to_number), put_text(l, r->agent_id), put_text(l, r->agent_version), put_number(l, r->started_at), put_number(l, r->ended_at), put_number(l, r->duration_ms);
-    put_text(l, r->disconnection_reason), put_text(l, r->recording_url), put_text(l, r->public_log_url), put_text(l, r->call_summary), put_text(l, r->user_sentiment), put_boolean(l, r->call_successful);
+    put_text(l, r->disconnection_reason), put_text(l, r->recording_url), put_text(l, r->public_log_url), put_text(l, r->call_summary), put_text(l, r->user_sentiment),
+    put_boolean(l, r->call_successful);
     put_boolean(l, r->in_voicemail), put_text(l, r->cost_cents), put_text(l, r->billed_seconds), put_text(l, r->metadata), put_text(l, r->booking), put_boolean(l, r->booking_confirmed);
 }
 static const char sql_of_calls[] =
-    "SELECT id, company_id, branch_id, workspace_id, call_id, customer_id, correlation_id, us_of(first_seen_at), us_of(last_seen_at), us_of(closed_at), close_reason, facts_started, facts_ended, facts_analyzed,"
-    " transcript, outcome, status, direction, from_number, to_number, agent_id, agent_version, us_of(started_at), us_of(ended_at), duration_ms, disconnection_reason, recording_url, public_log_url, call_summary,"
+    "SELECT id, company_id, branch_id, workspace_id, call_id, customer_id, correlation_id, us_of(first_seen_at), us_of(last_seen_at), us_of(closed_at), close_reason,"
+    " facts_started, facts_ended, facts_analyzed,"
+    " transcript, outcome, status, direction, from_number, to_number, agent_id, agent_version, us_of(started_at), us_of(ended_at), duration_ms, disconnection_reason,"
+    " recording_url, public_log_url, call_summary,"
     " user_sentiment, call_successful::text, in_voicemail::text, cost_cents, billed_seconds, metadata, booking, booking_confirmed::text FROM calls";
 
 static void line_of_call_events(struct line *l, const struct call_event_row *r)
 {
-    put_integer(l, r->company_id), put_integer(l, r->workspace_id), put_text(l, r->call_id), put_text(l, r->event), put_text(l, r->dedupe), put_integer(l, r->kind), put_integer(l, r->received_at);
+    put_integer(l, r->company_id), put_integer(l, r->workspace_id), put_text(l, r->call_id), put_text(l, r->event), put_text(l, r->dedupe), put_integer(l, r->kind),
+    put_integer(l, r->received_at);
     put_text(l, r->correlation_id), put_text(l, r->body);
 }
 static const char sql_of_call_events[] = "SELECT company_id, workspace_id, call_id, event, dedupe, kind, us_of(received_at), correlation_id, body FROM call_events";
 
 static void line_of_webhook_log(struct line *l, const struct webhook_row *r)
 {
-    put_id(l, THING_WEBHOOK, r->id), put_integer(l, r->workspace_id), put_number(l, r->company_id), put_text(l, r->provider), put_text(l, r->event), put_text(l, r->call_id), put_text(l, r->dedupe);
+    put_id(l, THING_WEBHOOK, r->id), put_integer(l, r->workspace_id), put_number(l, r->company_id), put_text(l, r->provider), put_text(l, r->event), put_text(l, r->call_id),
+    put_text(l, r->dedupe);
     put_integer(l, r->received_at), put_text(l, r->correlation_id), put_text(l, r->outcome), put_text(l, r->reason), put_hex(l, r->body);
 }
 static const char sql_of_webhook_log[] =
@@ -104,14 +113,20 @@ static const char sql_of_webhook_log[] =
 
 static void line_of_booking_intents(struct line *l, const struct intent_row *r)
 {
-    put_id(l, THING_INTENT, r->id), put_integer(l, r->company_id), put_integer(l, r->branch_id), put_id(l, THING_CALL, r->call), put_id(l, THING_CUSTOMER, r->customer_id), put_text(l, r->operation_key);
-    put_text(l, r->state), put_text(l, r->reference), put_number(l, r->service_id), put_number(l, r->staff_id), put_text(l, r->calendar), put_number(l, r->calcom_event_type_id), put_number(l, r->starts_at);
-    put_number(l, r->ends_at), put_number(l, r->busy_from), put_number(l, r->busy_until), put_text(l, r->attendee), put_text(l, r->payload), put_text(l, r->step), put_integer(l, r->attempts);
-    put_number(l, r->first_sent_at), put_number(l, r->last_sent_at), put_number(l, r->next_attempt_at), put_text(l, r->last_error), put_text(l, r->reason), put_integer(l, r->created_at), put_integer(l, r->updated_at);
+    put_id(l, THING_INTENT, r->id), put_integer(l, r->company_id), put_integer(l, r->branch_id), put_id(l, THING_CALL, r->call), put_id(l, THING_CUSTOMER, r->customer_id),
+    put_text(l, r->operation_key);
+    put_text(l, r->state), put_text(l, r->reference), put_number(l, r->service_id), put_number(l, r->staff_id), put_text(l, r->calendar), put_number(l, r->calcom_event_type_id),
+    put_number(l, r->starts_at);
+    put_number(l, r->ends_at), put_number(l, r->busy_from), put_number(l, r->busy_until), put_text(l, r->attendee), put_text(l, r->payload), put_text(l, r->step),
+    put_integer(l, r->attempts);
+    put_number(l, r->first_sent_at), put_number(l, r->last_sent_at), put_number(l, r->next_attempt_at), put_text(l, r->last_error), put_text(l, r->reason),
+    put_integer(l, r->created_at), put_integer(l, r->updated_at);
 }
 static const char sql_of_booking_intents[] =
-    "SELECT id, company_id, branch_id, call, customer_id, operation_key, state, reference, service_id, staff_id, calendar, calcom_event_type_id, us_of(starts_at), us_of(ends_at), us_of(busy_from), us_of(busy_until),"
-    " attendee, payload, step, attempts, us_of(first_sent_at), us_of(last_sent_at), us_of(next_attempt_at), last_error, reason, us_of(created_at), us_of(updated_at) FROM booking_intents";
+    "SELECT id, company_id, branch_id, call, customer_id, operation_key, state, reference, service_id, staff_id, calendar, calcom_event_type_id, us_of(starts_at),"
+    " us_of(ends_at), us_of(busy_from), us_of(busy_until),"
+    " attendee, payload, step, attempts, us_of(first_sent_at), us_of(last_sent_at), us_of(next_attempt_at), last_error, reason, us_of(created_at),"
+    " us_of(updated_at) FROM booking_intents";
 
 static void line_of_busy_ranges(struct line *l, const struct busy_range_row *r)
 {
@@ -121,17 +136,21 @@ static const char sql_of_busy_ranges[] = "SELECT company_id, intent_id, calendar
 
 static void line_of_appointments(struct line *l, const struct appointment_row *r)
 {
-    put_id(l, THING_APPOINTMENT, r->id), put_integer(l, r->company_id), put_integer(l, r->branch_id), put_id(l, THING_INTENT, r->intent_id), put_id(l, THING_CALL, r->call), put_id(l, THING_CUSTOMER, r->customer_id);
-    put_number(l, r->service_id), put_number(l, r->staff_id), put_text(l, r->calcom_booking_uid), put_number(l, r->calcom_booking_id), put_integer(l, r->calcom_event_type_id), put_text(l, r->status);
+    put_id(l, THING_APPOINTMENT, r->id), put_integer(l, r->company_id), put_integer(l, r->branch_id), put_id(l, THING_INTENT, r->intent_id), put_id(l, THING_CALL, r->call),
+    put_id(l, THING_CUSTOMER, r->customer_id);
+    put_number(l, r->service_id), put_number(l, r->staff_id), put_text(l, r->calcom_booking_uid), put_number(l, r->calcom_booking_id), put_integer(l, r->calcom_event_type_id),
+    put_text(l, r->status);
     put_integer(l, r->starts_at), put_integer(l, r->ends_at), put_text(l, r->attendee_name), put_text(l, r->host_name), put_integer(l, r->created_at), put_integer(l, r->updated_at);
 }
 static const char sql_of_appointments[] =
-    "SELECT id, company_id, branch_id, intent_id, call, customer_id, service_id, staff_id, calcom_booking_uid, calcom_booking_id, calcom_event_type_id, status, us_of(starts_at), us_of(ends_at), attendee_name,"
+    "SELECT id, company_id, branch_id, intent_id, call, customer_id, service_id, staff_id, calcom_booking_uid, calcom_booking_id, calcom_event_type_id, status,"
+    " us_of(starts_at), us_of(ends_at), attendee_name,"
     " host_name, us_of(created_at), us_of(updated_at) FROM appointments";
 
 static void line_of_jobs(struct line *l, const struct job_row *r)
 {
-    put_integer(l, r->company_id), put_integer(l, r->branch_id), put_text(l, r->kind), put_key(l, r->unique_key), put_text(l, r->state), put_text(l, r->reason), put_text(l, r->details), put_id(l, THING_CALL, r->call);
+    put_integer(l, r->company_id), put_integer(l, r->branch_id), put_text(l, r->kind), put_key(l, r->unique_key), put_text(l, r->state), put_text(l, r->reason),
+    put_text(l, r->details), put_id(l, THING_CALL, r->call);
     put_id(l, THING_CUSTOMER, r->customer_id), put_id(l, THING_INTENT, r->intent_id), put_integer(l, r->due_at), put_integer(l, r->created_at), put_number(l, r->finished_at);
 }
 static const char sql_of_jobs[] =
