@@ -18,11 +18,26 @@ static constexpr uint64_t second_us = 1'000'000, look_every_us = 500'000, restar
 
 /* -- incidents -- */
 
-struct incident_event { struct event event; const struct planned_incident *incident; };
+struct incident_event { struct event event, ends; const struct planned_incident *incident; };
 static struct incident_event incidents[PLAN_INCIDENTS_MAX];
 static struct event          restart, calm, look, fault_ends[PLAN_FAULTS_MAX], fault_begins[PLAN_FAULTS_MAX];
 
 static uint64_t incidents_met[INCIDENT_KIND_COUNT];
+
+static void spoil_disk(const struct planned_incident *i)
+{
+    struct disk_climate c = world.plan.disk;
+    if (i->kind == INCIDENT_DISK_FULL) c.full_per_write = 1.0, c.full_for_us = i->for_us;
+    else c.fail_per_write = 0.2;
+    disk_set_climate(world.disk, &c);
+}
+
+/* Of those that are a state of things; the others are over at once, or were told until when. */
+static void end_incident(const struct planned_incident *i)
+{
+    if (i->kind == INCIDENT_DATABASE_SLOW) database_slow_down(0);
+    if (i->kind == INCIDENT_DISK_FULL || i->kind == INCIDENT_DISK_FAILS) disk_set_climate(world.disk, &world.plan.disk);
+}
 
 static void happen(const struct planned_incident *i)
 {
@@ -42,13 +57,9 @@ static void happen(const struct planned_incident *i)
     case INCIDENT_CALCOM_UNREACHABLE: network_partition(world.calcom_port, until_us, i->extra & 1); return;
     case INCIDENT_ENGINE_UNREACHABLE: network_partition(world.engine_port, until_us, i->extra & 1); return;
     case INCIDENT_DISK_FULL:
-    case INCIDENT_DISK_FAILS: {
-        struct disk_climate c = world.plan.disk;
-        if (i->kind == INCIDENT_DISK_FULL) c.full_per_write = 1.0, c.full_for_us = i->for_us;
-        else c.fail_per_write = 0.2;
-        disk_set_climate(world.disk, &c);
+    case INCIDENT_DISK_FAILS:
+        spoil_disk(i);
         return;
-    }
     case INCIDENT_TENANTS_CHANGE:
         world_change_tenants();
         return;
@@ -60,7 +71,14 @@ static void happen(const struct planned_incident *i)
     ensure(false);
 }
 
-static void incident_happened(struct event *e) { happen(container_of(e, struct incident_event, event)->incident); }
+static void incident_ended(struct event *e) { end_incident(container_of(e, struct incident_event, ends)->incident); }
+
+static void incident_happened(struct event *e)
+{
+    struct incident_event *i = container_of(e, struct incident_event, event);
+    happen(i->incident);
+    if (i->incident->for_us > 0) event_schedule(&i->ends, world_now_us() + i->incident->for_us, incident_ended);
+}
 
 static void fault_begins_now(struct event *e) { calcom_add_fault(&world.plan.faults[e - fault_begins]); }
 static void fault_ends_now(struct event *) { calcom_clear_faults(); }
@@ -118,7 +136,7 @@ static void calm_down(struct event *)
 {
     trace("calm");
     world.is_calm = true;
-    for (uint32_t n = 0; n < world.plan.incident_count; n++) event_cancel(&incidents[n].event);
+    for (uint32_t n = 0; n < world.plan.incident_count; n++) event_cancel(&incidents[n].event), event_cancel(&incidents[n].ends);
     calcom_clear_faults();
     struct network_climate network = { .latency_us = world.plan.network.latency_us, .segment_bytes_max = 1 << 14, .window_bytes = 1 << 18 };
     struct disk_climate disk = { .write_us = world.plan.disk.write_us, .sync_us = world.plan.disk.sync_us, .capacity_bytes = world.plan.disk.capacity_bytes };
