@@ -9,7 +9,7 @@ void *sim_calloc(size_t count, size_t bytes);
 void *sim_realloc(void *memory, size_t bytes);
 void *sim_aligned_alloc(size_t alignment, size_t bytes);
 void  sim_free(void *memory);
-[[noreturn]] void sim_abort(void); /* torture.c */
+[[noreturn]] void sim_abort(void);
 
 #define malloc        sim_malloc
 #define calloc        sim_calloc

@@ -44,6 +44,11 @@ def simulator_sources():
     return sorted(path.relative_to(ROOT) for path in (ROOT / SIMULATOR).rglob("*.c") if not path.name.endswith("_test.c"))
 
 
+def test_sources():
+    """Of what is linked with the simulator's own parts: those of the database have the runner's ways."""
+    return sorted(path.relative_to(ROOT) for path in (ROOT / SIMULATOR).glob("*_test.c"))
+
+
 def is_engine(source):
     return source.parts[0] == "src"
 
@@ -115,19 +120,24 @@ class Build:
         order = ["engine", *reversed(folders())]
         return [self.archive(name, by_folder[name]) for name in order if name in by_folder]
 
-    def link(self, inputs, archives):
-        output = self.directory / "simulate"
+    def link(self, inputs, archives, name="simulate", more_libraries=()):
+        output = self.directory / name
         certify(self.directory)
         if output.exists() and all(i.stat().st_mtime < output.stat().st_mtime for i in [*inputs, *archives]):
             return output
         libraries = dict.fromkeys(name for folder in folders().values() for name in folder.system if name not in NOT_LINKED)
         fresh = output.with_suffix(f".{os.getpid()}")  # a program that runs keeps its file
-        done = subprocess.run([CLANG, *VARIANTS[self.variant], "-fuse-ld=gold", *inputs, *archives, "-o", fresh,
-                               *(f"-l{name}" for name in libraries), "-lpthread", "-lm"], capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run([CLANG, *VARIANTS[self.variant], *inputs, *archives, "-o", fresh,
+                               *(f"-l{library}" for library in [*libraries, *more_libraries]), "-lpthread", "-lm"], capture_output=True, text=True, cwd=ROOT)
         if done.returncode != 0:
             raise BuildFailed(f"the simulator does not link ({self.variant}):\n{done.stderr[-6000:]}")
         fresh.replace(output)
         return output
+
+    def test_program(self, source):
+        """The simulator is an archive behind the test: what the test plays itself is not looked for there."""
+        parts = self.archive("simulator", self.compile_all([s for s in simulator_sources() if s.name != "main.c"]))
+        return self.link([self.compile(source)], [parts, *self.archives()], source.stem, ["cmocka"])
 
     def needs(self, source):
         """What the base's object of this source was made from."""
@@ -177,6 +187,11 @@ def program(variant="plain", overlay=None):
     """The simulator of that variant; its path. BuildFailed says what the compiler said."""
     with one_at_a_time(CACHE / variant):
         return Build(variant, overlay).program()
+
+
+def test_program(source, variant="plain"):
+    with one_at_a_time(CACHE / variant):
+        return Build(variant).test_program(source)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,6 @@
 struct world world;
 void disk_crash(struct disk *) {}
 void checkers_see_log(const char *, size_t) {}
-[[noreturn]] void sim_abort(void);
-void sim_abort(void) { abort(); }
 void world_broken(const char *promise, const char *, ...)
 {
     fprintf(stderr, "%s\n", promise);

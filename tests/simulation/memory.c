@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/ensure.h"
+#include "io/thread.h"
 #include "process.h"
 
 void *sim_malloc(size_t bytes);
@@ -11,6 +12,7 @@ void *sim_calloc(size_t count, size_t bytes);
 void *sim_realloc(void *memory, size_t bytes);
 void *sim_aligned_alloc(size_t alignment, size_t bytes);
 void  sim_free(void *memory);
+[[noreturn]] void sim_abort(void);
 
 enum : uint32_t { BLOCK_MAGIC = 0xb10c'b10c };
 
@@ -92,6 +94,15 @@ void *sim_realloc(void *memory, size_t bytes)
 void sim_free(void *memory)
 {
     if (memory) take_back(block_of(memory));
+}
+
+/* The engine's abort(), which is how its ensure() ends. */
+bool (*process_may_abort)(void);
+
+void sim_abort(void)
+{
+    if (process_may_abort && process_may_abort()) process_give_up();
+    abort();
 }
 
 void memory_free_all(struct process *p)

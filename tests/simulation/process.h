@@ -57,6 +57,7 @@ void fiber_unpark(struct process *p);
 
 /* memory.c */
 void memory_free_all(struct process *p);
+extern bool (*process_may_abort)(void); /* whether the engine's abort() is the end of a process, and not of the world; nullptr: never */
 
 /* ring.c */
 void rings_abandon(struct process *p);

@@ -2,10 +2,8 @@
  * a ring, unit of the database, descriptor or thread of the engine fails. The promises must hold for every n. An engine that cannot start may say so and end; whoever
  * restarts it does. One that serves has to go on, or end itself where the contract says so (a journal that cannot write). */
 #include "base/ensure.h"
-#include "io/thread.h"
+#include "process.h"
 #include "world.h"
-
-[[noreturn]] void sim_abort(void);
 
 static constexpr uint64_t second_us = 1'000'000;
 
@@ -46,21 +44,18 @@ void torture_plan(struct plan *p)
 /* What comes later is sweeps, one like the other. */
 static void count(struct event *) { counted = process_is_over(tortured) ? 0 : seam_count(tortured, what); }
 
+/* That there was no memory for what it needs to start is the engine's right to say. */
+static bool has_not_started(void) { return process_here() == tortured && !engine_process_serves(); }
+
 void torture_begin(const struct world_options *o)
 {
     if (!o->is_torture) return;
     tortured = world.engine;
     what = o->tortures;
     seam_fail_nth(tortured, what, o->nth);
+    process_may_abort = has_not_started;
     event_schedule(&settled, world.plan.calm_at_us, count);
 }
 
 uint64_t torture_counted(void) { return counted; }
 bool torture_takes_memory(void) { return tortured && what == SEAM_ALLOCATION; }
-
-/* The engine's abort(), which is how its ensure() ends. That there was no memory for what it needs to start is its right to say. */
-void sim_abort(void)
-{
-    if (tortured && process_here() == tortured && !engine_process_serves()) process_give_up();
-    abort();
-}
