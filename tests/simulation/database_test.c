@@ -1,4 +1,4 @@
-/* tests/simulation/database/session_test.c: the real src/db/ over the simulated libpq: whatever happens to sessions, each unit is answered once while its process lives, and what it was
+/* tests/simulation/database_test.c: the real src/db/ over the simulated libpq: whatever happens to sessions, each unit is answered once while its process lives, and what it was
  * answered is what the tables say; a killed process's units took effect once or not at all; nobody leaves a session behind. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,9 +11,9 @@
 #include "db/db.h"
 #include "db/steady.h"
 #include "limits.h"
-#include "session.h"
+#include "database/session.h"
 #include "shard/worker.h"
-#include "tests/simulation/world.h"
+#include "world.h"
 
 /* What a database without a world needs to be linked. */
 struct world world;
@@ -188,6 +188,16 @@ static void changed_tenants_are_heard_and_so_is_every_new_session(void **)
     nothing_is_left(p);
 }
 
+static void a_database_has_a_user_and_a_host_or_is_no_url(void **)
+{
+    PQconninfoOption *options = PQconninfoParse("postgresql://rm@database/ringmaster", nullptr);
+    assert_string_equal(options[0].val, "rm");
+    assert_string_equal(options[1].val, "database");
+    assert_null(options[2].keyword);
+    PQconninfoFree(options);
+    assert_null(PQconninfoParse("this is no URL", nullptr));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +205,7 @@ int main(void)
         cmocka_unit_test(what_is_asked_until_it_is_answered_takes_effect_exactly_once),
         cmocka_unit_test(a_killed_process_leaves_units_that_took_effect_or_not_and_no_session),
         cmocka_unit_test(changed_tenants_are_heard_and_so_is_every_new_session),
+        cmocka_unit_test(a_database_has_a_user_and_a_host_or_is_no_url),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
