@@ -10,7 +10,7 @@ constexpr uint64_t admitted_wait_us = 60 * minute_us;  /* the journal may be wai
 constexpr uint64_t analysis_wait_us = 10 * minute_us;  /* Retell publishes no bound; minutes at most were seen */
 constexpr uint64_t repeats_wait_us = 30 * second_us;   /* so that repeats in a row meet the same actor; PostgreSQL knows them anyway */
 constexpr uint64_t restore_every_us = 10 * minute_us;
-enum { RESTORE_LIMIT = 20'000 };
+enum { RESTORED_PER_TURN = 512 };                       /* a fifth of a millisecond: whoever else is on the shard goes on meanwhile */
 
 struct call_desk *call_desk_open(const struct call_desk_config *c)
 {
@@ -289,17 +289,28 @@ static void restore_one(struct call_desk *d, const struct db_unit *u, uint32_t r
 static void restored(struct steady_unit *u)
 {
     struct call_desk *d = container_of(u, struct call_desk, restore);
-    uint32_t found = u->unit.outcome == DB_OK ? db_row_count(&u->unit, 0) : 0;
-    for (uint32_t row = 0; row < found; row++) restore_one(d, &u->unit, row);
-    db_unit_release(&u->unit);
+    d->restored_rows = 0;
+    shard_make_ready(d->shard, &d->restore_task);
+}
+
+static void restore_some(struct task *t)
+{
+    struct call_desk *d = container_of(t, struct call_desk, restore_task);
+    const struct db_unit *u = &d->restore.unit;
+    uint32_t found = u->outcome == DB_OK && !d->draining ? db_row_count(u, 0) : 0;
+    for (uint32_t n = 0; n < RESTORED_PER_TURN && d->restored_rows < found; n++) restore_one(d, u, d->restored_rows++);
+    if (d->restored_rows < found) return shard_make_ready(d->shard, &d->restore_task);
+    db_unit_release(&d->restore.unit);
     if (!d->draining) timer_start(&d->shard->timers, &d->restore_timer, d->shard->now_us + restore_every_us, restore_again);
 }
 
+/* As many as all shards can have: each of them picks its own from the same list. */
 static void restore(struct call_desk *d)
 {
+    d->restore_task.run = restore_some;
     db_unit_begin(&d->restore.unit, (struct db_tenant){});
     db_unit_call(&d->restore.unit, DB_OPEN_CALLS);
-    db_add_integer(&d->restore.unit, RESTORE_LIMIT);
+    db_add_integer(&d->restore.unit, (int64_t)d->config.calls_max * d->shard->group->count);
     db_add_integer(&d->restore.unit, d->shard->wall_us);
     steady_submit(&d->restore, d->shard, d->config.pool, restored);
 }

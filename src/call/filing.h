@@ -49,6 +49,8 @@ struct call_desk {
     struct heap             heap;
     struct zones            zones;
     struct steady_unit      restore;
+    struct task             restore_task;  /* goes through what it has answered, some rows a turn */
+    uint32_t                restored_rows;
     bool                    draining;
     struct timer            restore_timer;
     struct call_desk_counters counters;

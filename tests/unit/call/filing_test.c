@@ -17,6 +17,7 @@ static struct {
     bool        has_intent;
     uint32_t    filed, kept, intents, refused, closed;
     char        events[8][32], kept_as[16], calendar[48], reason[64], operation_key[64];
+    int64_t     open_limit;                        /* how many open calls were asked for */
     int64_t     open_since_us;                     /* of one open call of an earlier life; 0: none */
     bool        open_is_undecided;
 } db;
@@ -73,8 +74,9 @@ static enum db_outcome keep_webhook(const struct db_unit *u, struct played_row *
     return DB_OK;
 }
 
-static enum db_outcome open_calls(struct played_row *a)
+static enum db_outcome open_calls(const struct db_unit *u, struct played_row *a)
 {
+    db.open_limit = integer_of(u, 0);
     if (!db.open_since_us) return DB_OK;
     give_integer(a, 3);
     give_integer(a, 21);
@@ -94,7 +96,7 @@ static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
     if (s == DB_WRITE_INTENT) return write_intent(u, a);
     if (s == DB_REFUSE_OPERATION) return refuse_operation(u, a);
     if (s == DB_KEEP_WEBHOOK) return keep_webhook(u, a);
-    if (s == DB_OPEN_CALLS) return open_calls(a);
+    if (s == DB_OPEN_CALLS) return open_calls(u, a);
     assert_int_equal(s, DB_CLOSE_CALL);
     db.closed += 1;
     give_integer(a, 1);
@@ -486,6 +488,14 @@ static void an_open_call_of_an_earlier_life_is_closed_in_its_time(void **)
     assert_int_equal(db.closed, 1);
 }
 
+/* The oldest come first, so those beyond a limit would never come. */
+static void all_open_calls_that_find_room_are_taken_over(void **)
+{
+    call_restore_start(desk);
+    play_for(minute_us);
+    assert_int_equal(db.open_limit, 8 * group.count);
+}
+
 static void what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task(void **)
 {
     db.open_since_us = shard.wall_us - 100 * (int64_t)minute_us;
@@ -613,6 +623,7 @@ int main(void)
         TEST(a_call_that_is_promised_a_letter_stays_until_it_comes),
         TEST(a_letter_that_does_not_come_after_all_holds_nothing),
         TEST(an_open_call_of_an_earlier_life_is_closed_in_its_time),
+        TEST(all_open_calls_that_find_room_are_taken_over),
         TEST(what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task),
         TEST(a_full_mailbox_and_a_full_desk_refuse),
         TEST(a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_some),
