@@ -11,10 +11,11 @@
 struct life {
     struct config        config;
     struct engine_shared shared;
+    struct process      *process;
     struct thread        signals;
     bool                 was_signalled, is_over, serves;
 };
-static struct life *now;
+static struct life *now, *former; /* former: of an engine that another has taken over from, and that may not know it */
 
 /* -- settings: as few and small as a world needs; the rest are the defaults -- */
 
@@ -111,15 +112,28 @@ void engine_process_start(void)
     now->shared.server_tls = world.plan.tls ? world_identity : nullptr;
     ensure(secret_key_parse(slice_from_text(world_secret_text), &now->shared.secret) && config_address(now->config.listen, &now->shared.address));
     world.engine_starts += 1;
-    world.engine = process_start("engine", world.disk, run, now);
+    world.engine = now->process = process_start("engine", world.disk, run, now);
 }
 
-void engine_process_stop(void)
+static void signal_life(struct life *l)
 {
-    if (process_is_over(world.engine)) return;
+    if (process_is_over(l->process)) return;
     trace("engine: SIGTERM");
-    now->was_signalled = true;
-    if (now->serves) fiber_ready((struct fiber *)now->signals.handle);
+    l->was_signalled = true;
+    if (l->serves) fiber_ready((struct fiber *)l->signals.handle);
 }
+
+void engine_process_stop(void) { signal_life(now); }
+
+void engine_process_hand_over(struct disk *to)
+{
+    former = now;
+    world.former_engine = world.engine;
+    world.engine = nullptr;
+    world.disk = to;
+    engine_process_start();
+}
+
+void engine_process_stop_former(void) { signal_life(former); }
 
 bool engine_process_serves(void) { return now && !process_is_over(world.engine) && now->serves; }

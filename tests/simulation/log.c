@@ -23,7 +23,7 @@ bool log_level_parse(struct slice text, enum log_level *level)
 
 void log_write(enum log_level, const char *event, const struct log_field *fields, uint32_t field_count)
 {
-    if (process_here() == nullptr || process_here() != world.engine) return;
+    if (process_here() == nullptr || (process_here() != world.engine && process_here() != world.former_engine)) return;
     char line[LINE_BYTES];
     struct buffer out = buffer_over(line, sizeof line - 1);
     struct json_writer w = json_writer_over(&out);

@@ -10,6 +10,7 @@
 
 constexpr uint64_t second_us = 1'000'000, minute_us = 60 * second_us, hour_us = 60 * minute_us;
 constexpr int64_t day_us = 24 * (int64_t)hour_us;
+constexpr uint64_t late_ms_max = 100'000;                  /* F11: a minute after the engine has given up to wait */
 constexpr uint64_t storm_after_calls_us = 6 * minute_us;   /* faults go on while the last calls end */
 constexpr uint64_t settling_us = 3 * hour_us;              /* a call whose end never comes is closed after two hours and ten minutes */
 enum { LATE_CALLS = 3, CALLS_PER_MINUTE_MIN = 50 + LATE_CALLS, CALLS_PER_MINUTE_MAX = 90 };
@@ -36,7 +37,7 @@ static uint64_t magnitude(struct prng *d, uint64_t most)
 
 /* -- weather -- */
 
-#define TROUBLES(X) X(NETWORK) X(DISK) X(DATABASE) X(CALCOM) X(CRASHES) X(OUTAGES) X(CLOCK) X(TENANTS) X(HOSTS)
+#define TROUBLES(X) X(NETWORK) X(DISK) X(DATABASE) X(CALCOM) X(CRASHES) X(OUTAGES) X(CLOCK) X(TENANTS) X(HOSTS) X(HAND_OVER)
 #define TROUBLE_ENUMERATOR(name) TROUBLE_##name,
 enum trouble : uint8_t { TROUBLES(TROUBLE_ENUMERATOR) TROUBLE_COUNT };
 #define TROUBLE_NAME(name) #name,
@@ -223,7 +224,7 @@ static void draw_appointment(const struct plan *p, struct planned_call *c, struc
     ensure(zone);
     uint64_t day = happens(d, 0.1) ? 0 : happens(d, 0.05) ? between(d, 360, 380) : between(d, 1, 3);
     uint64_t minute = prng_below(d, 1'440 / s->minutes) * s->minutes;
-    if (happens(d, 0.7)) minute = 600 + prng_below(d, 240 / s->minutes + 1) * s->minutes;
+    if (happens(d, 0.7)) minute = (600 / s->minutes + prng_below(d, 240 / s->minutes + 1)) * s->minutes;
     if (happens(d, 0.05)) minute += 7;
     struct wall_time at = instant_to_wall(zone, p->wall_us + (int64_t)day * day_us);
     at.hour = (uint8_t)(minute / 60 % 24);
@@ -329,10 +330,12 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
     json_add_integer(&w, "seed", (int64_t)(prng_next(&d) >> 12));
     json_add_real(&w, "rate", rate);
     json_add_text(&w, "endpoint", slice_from_text(endpoints[prng_below(&d, sizeof endpoints / sizeof *endpoints)]));
-    if (happens(&d, 0.7)) json_add_integer(&w, "delay_ms", (int64_t)between(&d, 1, happens(&d, 0.5) ? 5'000 : 60'000));
+    if (happens(&d, 0.7)) json_add_integer(&w, "delay_ms", (int64_t)between(&d, 1, happens(&d, 0.5) ? 5'000 : late_ms_max));
     json_begin_array(&w, "faults");
     for (uint64_t more = between(&d, 1, 4); more > 0;) {
-        enum sim_fault fault = (enum sim_fault)prng_below(&d, SIM_FAULT_COUNT);
+        bool about_outcomes = happens(&d, 0.6); /* those after which nobody knows whether it is booked */
+        uint64_t kinds = about_outcomes ? SIM_FAULT_LOOKUP_FAILS + 1 : SIM_FAULT_COUNT;
+        enum sim_fault fault = (enum sim_fault)prng_below(&d, kinds);
         if (!is_drawn(fault)) continue;
         json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
         more -= 1;
@@ -355,7 +358,7 @@ static const struct { enum trouble of; uint32_t most; } incident_table[INCIDENT_
     [INCIDENT_SHARDS_CHANGE] = { TROUBLE_CRASHES, 3 },      [INCIDENT_DATABASE_DOWN] = { TROUBLE_OUTAGES, 2 }, [INCIDENT_DATABASE_SLOW] = { TROUBLE_OUTAGES, 2 },
     [INCIDENT_CALCOM_UNREACHABLE] = { TROUBLE_OUTAGES, 2 }, [INCIDENT_ENGINE_UNREACHABLE] = { TROUBLE_OUTAGES, 2 },
     [INCIDENT_DISK_FULL] = { TROUBLE_DISK, 2 },             [INCIDENT_DISK_FAILS] = { TROUBLE_DISK, 1 },      [INCIDENT_CLOCK_JUMPS] = { TROUBLE_CLOCK, 3 },
-    [INCIDENT_TENANTS_CHANGE] = { TROUBLE_TENANTS, 5 },     [INCIDENT_HOST_EDITS] = { TROUBLE_HOSTS, 8 },
+    [INCIDENT_TENANTS_CHANGE] = { TROUBLE_TENANTS, 5 },     [INCIDENT_HOST_EDITS] = { TROUBLE_HOSTS, 8 },     [INCIDENT_HAND_OVER] = { TROUBLE_HAND_OVER, 2 },
 };
 
 static void draw_details(struct planned_incident *i, struct prng *d)
@@ -371,6 +374,7 @@ static void draw_details(struct planned_incident *i, struct prng *d)
     case INCIDENT_CLOCK_JUMPS:        i->extra = ((int64_t)prng_below(d, 2) * 2 - 1) * (int64_t)magnitude(d, happens(d, 0.2) ? 10 * minute_us : 10 * second_us); return;
     case INCIDENT_HOST_EDITS:         i->extra = (int64_t)prng_below(d, 4); return;
     case INCIDENT_SHARDS_CHANGE:      i->extra = (int64_t)between(d, 1, PLAN_SHARDS_MAX); return;
+    case INCIDENT_HAND_OVER:          i->for_us = between(d, second_us / 10, 90 * second_us); i->extra = (int64_t)magnitude(d, 60 * second_us); return;
     case INCIDENT_STOP_ENGINE:
     case INCIDENT_DISK_FAILS:
     case INCIDENT_TENANTS_CHANGE:

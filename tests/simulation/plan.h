@@ -69,7 +69,8 @@ struct planned_call {
     X(TENANTS_CHANGE)     /* the configuration is written anew while calls run: a name, an order, a key rotated */                                          \
     X(CLOCK_JUMPS)        /* the engine's wall clock is off by `extra` µs (signed) from now on */                                                           \
     X(HOST_EDITS)         /* out of band at Cal.com: `extra` chooses cancel, move, block (S21) */                                                           \
-    X(SHARDS_CHANGE)      /* the next start has `extra` shards */
+    X(SHARDS_CHANGE)      /* the next start has `extra` shards */                                                                                            \
+    X(HAND_OVER)          /* the engine's machine stops for for_us and is taken for dead: another one takes over; then the old one goes on, for `extra` µs */
 #define INCIDENT_ENUMERATOR(name) INCIDENT_##name,
 enum incident_kind : uint8_t { INCIDENTS(INCIDENT_ENUMERATOR) INCIDENT_KIND_COUNT };
 [[nodiscard]] const char *incident_name(enum incident_kind k);

@@ -39,6 +39,37 @@ static void end_incident(const struct planned_incident *i)
     if (i->kind == INCIDENT_DISK_FULL || i->kind == INCIDENT_DISK_FAILS) disk_set_climate(world.disk, &world.plan.disk);
 }
 
+/* -- a machine that is taken for dead, and is not -- */
+
+static struct event former_stops, former_dies;
+
+static void former_died(struct event *) { process_kill(world.former_engine); }
+
+/* It notices at last, and drains; what it holds of what was acknowledged is replayed from its disk later: see change_disks(). */
+static void former_stopped(struct event *)
+{
+    engine_process_stop_former();
+    event_schedule(&former_dies, world_now_us() + 30 * second_us, former_died);
+}
+
+static void hand_over(const struct planned_incident *i)
+{
+    if (world.former_engine || process_is_over(world.engine)) return; /* once in a world: there are two machines */
+    world.other_disk = world.disk;
+    process_freeze(world.engine, world_now_us() + i->for_us);
+    event_schedule(&former_stops, world_now_us() + i->for_us + (uint64_t)i->extra, former_stopped);
+    engine_process_hand_over(disk_new("other disk", &world.plan.disk));
+}
+
+/* The next start is on the other machine, which replays what it once acknowledged. */
+static void change_disks(void)
+{
+    struct disk *disk = world.disk;
+    if (!world.former_engine || !process_is_over(world.former_engine)) return;
+    world.disk = world.other_disk;
+    world.other_disk = disk;
+}
+
 static void happen(const struct planned_incident *i)
 {
     incidents_met[i->kind] += 1;
@@ -66,6 +97,7 @@ static void happen(const struct planned_incident *i)
     case INCIDENT_CLOCK_JUMPS: process_shift_wall(world.engine, i->extra); return;
     case INCIDENT_HOST_EDITS:  calcom_host_edits(i->extra); return;
     case INCIDENT_SHARDS_CHANGE: world.shards = (uint32_t)i->extra; return;
+    case INCIDENT_HAND_OVER: hand_over(i); return;
     case INCIDENT_KIND_COUNT: break;
     }
     ensure(false);
@@ -114,6 +146,7 @@ static void restarted(struct event *)
     if (!process_is_over(world.engine)) return;
     starts_when_calm += world.is_calm;
     if (starts_when_calm > 20) world_broken("a calm engine serves", "it was started %u times, and ended each time", starts_when_calm - 1);
+    change_disks();
     engine_process_start();
 }
 
@@ -132,6 +165,17 @@ static void look_again(struct event *)
 
 /* -- calm: every fault ends, what is out is let in -- */
 
+/* Both machines have had their journals replayed after this, and each has been drained. */
+static struct event machine_changes;
+static uint32_t     changes_left = 2;
+
+static void change_machine(struct event *)
+{
+    if (changes_left-- == 0) return;
+    engine_process_stop();
+    event_schedule(&machine_changes, world_now_us() + 600 * second_us, change_machine);
+}
+
 static void calm_down(struct event *)
 {
     trace("calm");
@@ -146,6 +190,10 @@ static void calm_down(struct event *)
     database_set_climate(&database);
     database_slow_down(0);
     process_kill_at_seam(world.engine, 0);
+    if (!world.former_engine) return;
+    disk_set_climate(world.other_disk, &disk);
+    process_kill_at_seam(world.former_engine, 0);
+    event_schedule(&machine_changes, world_now_us() + 600 * second_us, change_machine);
 }
 
 /* -- figures -- */

@@ -13,6 +13,8 @@ struct world {
     struct plan    plan;
     struct disk   *disk;
     struct process *engine, *calcom, *retell;
+    struct process *former_engine; /* another has taken over from it on a machine of its own; it may not have noticed */
+    struct disk    *other_disk;    /* of the machine that does not serve now; nullptr: there never was another */
     uint16_t       engine_port, calcom_port;
     uint32_t       shards, tenants_revision, engine_starts;
     bool           is_calm;        /* no fault from now on; everything is to be settled */
@@ -39,6 +41,8 @@ void world_change_tenants(void); /* written anew, and told to whoever listens */
 /* -- engine.c -- */
 void engine_process_start(void);             /* on world.disk, with world.shards; again after its end */
 void engine_process_stop(void);              /* SIGTERM */
+void engine_process_hand_over(struct disk *to); /* another one is started beside it, on that disk, and is the engine from now on */
+void engine_process_stop_former(void);
 [[nodiscard]] bool engine_process_serves(void);
 
 /* -- calcom.c -- */
