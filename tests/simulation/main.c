@@ -88,16 +88,19 @@ static void live(const struct options *o, uint64_t seed, uint64_t nth)
 
 /* -- in the parent -- */
 
-struct child { pid_t pid; struct report *report; uint64_t seed, nth; int lives_left; uint64_t first_fingerprint; };
+struct child { pid_t pid; struct report *report; uint64_t seed, nth; int lives_left, said; uint64_t first_fingerprint; }; /* said: a file with what it writes to stderr */
 
 static void start(struct child *c, const struct options *o)
 {
     *c->report = (struct report){};
     fflush(stdout);
+    c->said = memfd_create("stderr", MFD_CLOEXEC);
+    ensure(c->said >= 0);
     c->pid = fork();
     ensure(c->pid >= 0);
     if (c->pid > 0) return;
     report = c->report;
+    ensure(dup2(c->said, STDERR_FILENO) == STDERR_FILENO);
     live(o, c->seed, c->nth);
 }
 
@@ -114,6 +117,17 @@ static void add(struct sum *s, const struct report *r)
 #define FAILURE_NAME(name) [SEAM_##name] = #name,
 static const char *const failure_names[] = { SEAM_FAILURES(FAILURE_NAME) };
 
+/* An engine says why it gives up, and worlds make it give up often: of interest where a promise was broken. */
+static void tell_what_it_said(struct child *c, bool held)
+{
+    char text[4096];
+    off_t from = lseek(c->said, 0, SEEK_END) - (off_t)sizeof text;
+    (void)lseek(c->said, from > 0 ? from : 0, SEEK_SET);
+    ssize_t length = held ? 0 : read(c->said, text, sizeof text);
+    if (length > 0) printf("stderr, its last %zd bytes:\n%.*s\n", length, (int)length, text);
+    close(c->said);
+}
+
 static void tell_failure(const struct options *o, const struct child *c, const char *why)
 {
     printf("seed %" PRIu64 ": FAILED (%s). Again, with its story: zig build simulate -- --seed %" PRIu64 " --minutes %u%s%s", c->seed, why, c->seed, o->world.minutes,
@@ -127,6 +141,7 @@ static bool ended(struct child *c, int status, const struct options *o, struct s
 {
     bool held = WIFEXITED(status) && WEXITSTATUS(status) == 0 && c->report->has_ended;
     bool is_second = o->twice && c->lives_left == 1;
+    tell_what_it_said(c, held);
     if (held && is_second && c->report->fingerprint != c->first_fingerprint) {
         tell_failure(o, c, "its second life was another one: something in it does not come from the seed");
         held = false;
