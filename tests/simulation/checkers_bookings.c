@@ -194,6 +194,65 @@ static void check_booked(const struct intent_row *i, const char *status)
             (long long)b->row.ends_at_us);
 }
 
+/* -- a refusal has a cause -- */
+
+/* Cal.com, the way to it and the people there have done nothing unexpected. */
+static bool calcom_was_honest(void)
+{
+    const struct plan *p = &world.plan;
+    bool honest = p->fault_count == 0 && p->calcom.race_window_ms == 0 && p->network.reset_per_connection == 0;
+    for (uint32_t n = 0; n < p->incident_count; n++) {
+        const struct planned_incident *i = &p->incidents[n];
+        honest &= i->kind != INCIDENT_CALCOM_UNREACHABLE && !(i->kind == INCIDENT_HOST_EDITS && i->extra != 3);
+    }
+    return honest;
+}
+
+/* Somebody else of the company has wanted time that meets this one's, buffers included. */
+static bool has_rival(const struct planned_call *c)
+{
+    constexpr int64_t minute_us = 60'000'000, buffer_us = 5 * minute_us;
+    int64_t ends_at_us = c->starts_at_us + plan_service_said(&world.plan, c)->minutes * minute_us;
+    for (uint32_t n = 0; n < world.plan.call_count; n++) {
+        const struct planned_call *other = &world.plan.calls[n];
+        int64_t other_ends_at_us = other->starts_at_us + plan_service_said(&world.plan, other)->minutes * minute_us;
+        bool wants = other != c && other->company == c->company && other->wants_booking && other->starts_at_us != 0;
+        if (wants && c->starts_at_us < other_ends_at_us + buffer_us && other->starts_at_us < ends_at_us + buffer_us) return true;
+    }
+    return false;
+}
+
+/* Cal.com offers starts that are so many lengths after midnight, and at night none of every second host's. Around a change of the clock the grid moves. */
+static bool is_on_offer(const struct planned_call *c)
+{
+    unsigned hour, minute;
+    if (sscanf(c->time, "%u:%u", &hour, &minute) != 2) return false;
+    int64_t from_change_us = INT64_C(96) * 3'600'000'000;
+    struct time_zone *zone = time_zone_open(slice_from_text(company_of_call(c)->time_zone));
+    struct wall_time before = instant_to_wall(zone, c->starts_at_us - from_change_us), after = instant_to_wall(zone, c->starts_at_us + from_change_us);
+    time_zone_close(zone);
+    bool no_change = after.hour == before.hour && after.minute == before.minute;
+    return no_change && hour >= 6 && hour < 19 && (hour * 60 + minute) % plan_service_said(&world.plan, c)->minutes == 0;
+}
+
+static bool is_of(const struct intent_row *i, const char *reason) { return texts_equal(i->reason, reason); }
+
+static void check_cause(const struct intent_row *i, const struct planned_call *c)
+{
+    constexpr int64_t second_us = 1'000'000, notice_us = 15 * 60 * second_us, day_us = 86'400 * second_us;
+    int64_t until_us = c->starts_at_us - i->created_at;
+    bool is_taken = is_of(i, "slot_taken") || is_of(i, "slot_not_available"), holds = true;
+    if (is_of(i, "past_time")) holds = until_us <= second_us;
+    else if (is_of(i, "too_soon")) holds = until_us <= notice_us + second_us;
+    else if (is_of(i, "too_far_ahead")) holds = until_us >= 366 * day_us - second_us;
+    else if (is_of(i, "missing_name") || is_of(i, "analysis_never_came")) holds = !c->name[0];
+    else if (is_of(i, "date_not_understood") || is_of(i, "time_does_not_exist")) holds = c->starts_at_us == 0;
+    else if (is_of(i, "cancelled_at_calcom")) holds = host_has_changed(i->reference);
+    else if (is_taken && calcom_was_honest()) holds = has_rival(c) || !is_on_offer(c) || c->starts_at_us - i->updated_at < notice_us;
+    else if (!is_taken) holds = !calcom_was_honest();
+    PROMISE(holds, "a refusal has its cause", "%s: " SLICE_FORMAT ", and it said %s %s, name \"%s\"", c->id, slice_print(i->reason), c->date, c->time, c->name);
+}
+
 static void check_refused(const struct intent_row *i)
 {
     const struct job_row *callback = job_of(i, "callback");
@@ -229,7 +288,7 @@ static void check_intent(const struct intent_row *i)
     if (!is_in(i, "refused")) check_range(i);
     if (is_in(i, "booked")) check_booked(i, "accepted");
     else if (is_in(i, "pending")) check_booked(i, "pending");
-    else if (is_in(i, "refused")) check_refused(i);
+    else if (is_in(i, "refused")) check_refused(i), check_cause(i, c);
     else if (is_in(i, "unknown")) check_parked(i);
     else PROMISE(false, "every agreement comes to an end", "intent %lld of %s is still " SLICE_FORMAT, (long long)i->id, c->id, slice_print(i->state));
 }
