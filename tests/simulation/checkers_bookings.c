@@ -180,8 +180,12 @@ static void check_tenant(const struct intent_row *i, const struct planned_call *
 
 /* -- both sides tell the same -- */
 
+/* Every host's day begins with the hour, and every appointment lasts a multiple of five minutes: so does every start that Cal.com offers. It would take others, too. */
+static bool may_be_offered(const struct planned_call *c) { return c && (c->time[4] == '0' || c->time[4] == '5'); }
+
 static void check_booked(const struct intent_row *i, const char *status)
 {
+    PROMISE(may_be_offered(call_of(i)), "only what Cal.com offers is booked", "intent %lld of " SLICE_FORMAT, (long long)i->id, slice_print(i->operation_key));
     const struct appointment_row *a = appointment_of(i);
     PROMISE(a && texts_equal(a->status, strcmp(status, "accepted") == 0 ? "accepted" : "pending"), "what is booked is an appointment", "intent %lld: " SLICE_FORMAT, (long long)i->id,
             slice_print(a ? a->status : slice_absent));
