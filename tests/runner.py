@@ -2,7 +2,7 @@
 some were, each said aloud before), and its exit status goes by it.
 
     unit        the programs of tests/unit, as zig built them (UBSan), and again under clang's AddressSanitizer
-    simulation  the tables that worlds live on, compared with a real PostgreSQL
+    simulation  worlds of the whole engine on virtual time, torture, planted bugs; the tables they live on beside a real PostgreSQL (simulation WORLDS)
     interleave  what crosses threads, under ThreadSanitizer
     model       the wake-up and stop protocols in spin, and the mistakes planted in them
     fuzz        each parser of outside bytes for a few seconds (fuzz SECONDS: for longer)
@@ -16,6 +16,7 @@ What zig builds is expected in $RINGMASTER_PREFIX (zig-out)."""
 import concurrent.futures
 import os
 import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -24,13 +25,15 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent / "simulation")]
+import build as simulator  # noqa: E402
 import sanitized  # noqa: E402
 from folders import ROOT  # noqa: E402
 
 PREFIX = pathlib.Path(os.environ.get("RINGMASTER_PREFIX", ROOT / "zig-out")).absolute()
 PYTHON = ROOT / ".tools" / "venv" / "bin" / "python"
-FUZZ_SECONDS, PROGRAM_SECONDS, CRASH_SECONDS = 6, 180, 40
+FUZZ_SECONDS, PROGRAM_SECONDS, CRASH_SECONDS, SIMULATION_SECONDS = 6, 180, 40, 900
+JOBS, TORTURED_SEED, PLANTED_PARTS = min(os.cpu_count() or 1, 64), 3, 5  # worlds at a time; whose caller's booking goes well; each run plants a fifth
 
 
 class Count:
@@ -165,8 +168,45 @@ def differential(seeds_and_units):
     return total
 
 
-def simulation(_):
-    return differential([(1, 10_000), (int(time.time()), 3_000)])
+def worlds(program, name, *arguments):
+    """Worlds of the simulator; each is one test. What breaks is said with its seed, and how to see it again."""
+    status, output = run_program([program, *arguments, "--jobs", JOBS], SIMULATION_SECONDS)
+    sums = re.findall(r'^\{"worlds":(\d+),"failed":(\d+)', output, re.M)
+    lived, failed = map(int, sums[-1]) if sums else (0, 0)
+    if status != 0:
+        failed = max(failed, 1)
+        say(f"FAILED  {name} (status {status})")
+        say("\n".join("        " + line for line in output.splitlines() if not line.startswith("     ")) or output[-2000:])
+    else:
+        say(f"ok      {name}: {lived} worlds")
+    return Count(lived - failed if lived else 0, failed)
+
+
+def regressions():
+    rows = [line.split(" ", 2) for line in (ROOT / "tests" / "simulation" / "regressions.txt").read_text().splitlines() if line and not line.startswith("#")]
+    return [(f"once: {what}", ["--seed", seed, "--minutes", minutes]) for seed, minutes, what in rows]
+
+
+def simulation(arguments):
+    """The simulator's own parts, worlds (simulation WORLDS: so many fresh ones), torture, some of the planted bugs, and its tables beside PostgreSQL."""
+    fresh, total = int(arguments[0]) if arguments else 40, Count()
+    try:
+        program = simulator.program()
+        for source in simulator.test_sources():
+            total += judge(f"simulation/{source.stem}", *run_program([simulator.test_program(source)], PROGRAM_SECONDS))
+    except sanitized.BuildFailed as failure:
+        say(f"FAILED  simulation\n{failure}")
+        return Count(failed=1)
+    total += worlds(program, "fixed seeds", "--seed", 1, "--worlds", 40)
+    total += worlds(program, "the same seed is the same world", "--seed", 1001, "--worlds", 6, "--twice")
+    total += worlds(program, "fresh seeds", "--seed", random.SystemRandom().randrange(1, 2**48), "--worlds", fresh)
+    for name, options in regressions():
+        total += worlds(program, name, *options)
+    for failure in ("allocation", "ring_operation", "database_unit", "descriptor", "thread"):
+        total += worlds(program, f"torture, every {failure}", "--seed", TORTURED_SEED, "--torture", failure)
+    part = random.SystemRandom().randrange(PLANTED_PARTS)
+    total += judge("planted bugs, some", *run_program([sys.executable, ROOT / "tests" / "simulation" / "planted.py", "--known", "--share", f"{part}/{PLANTED_PARTS}"], SIMULATION_SECONDS))
+    return total + differential([(1, 10_000), (int(time.time()), 3_000)])
 
 
 def interleave(arguments):
