@@ -52,7 +52,8 @@ static bool is_hindered(uint64_t from_us, uint64_t until_us)
     if (disk_is_bad(from_us)) return true;
     for (uint32_t n = 0; n < world.plan.incident_count; n++) {
         const struct planned_incident *i = &world.plan.incidents[n];
-        bool matters = i->kind == INCIDENT_FREEZE_ENGINE || i->kind == INCIDENT_ENGINE_UNREACHABLE || i->kind == INCIDENT_KILL_ENGINE || i->kind == INCIDENT_STOP_ENGINE || i->kind == INCIDENT_HAND_OVER;
+        bool matters = i->kind == INCIDENT_FREEZE_ENGINE || i->kind == INCIDENT_HAND_OVER || i->kind == INCIDENT_ENGINE_UNREACHABLE || i->kind == INCIDENT_KILL_ENGINE ||
+                       i->kind == INCIDENT_STOP_ENGINE;
         if (matters && !i->is_left_out && i->at_us <= until_us && i->at_us + i->for_us + minute_us >= from_us) return true;
     }
     return checkers.unserved_at_us != 0 && checkers.unserved_at_us + minute_us >= from_us;

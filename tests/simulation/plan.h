@@ -112,7 +112,8 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes);
 void plan_print(const struct plan *p); /* for people, and what --without takes: c12 f3 i4 */
 [[nodiscard]] bool plan_leave_out(struct plan *p, const char *entry); /* "c12", "f3", "i4"; false: there is none */
 
-/* The world file's text (docs/WORLD_FILE.md, section "calcom") for ringsim, and the tenants as tenant_snapshot() of the schema would give them (keys sealed with `secret`). Into memory of the world. */
+/* The world file's text (docs/WORLD_FILE.md, section "calcom") for ringsim, and the tenants as tenant_snapshot() of the schema would give them (keys
+ * sealed with `secret`). Into memory of the world. */
 [[nodiscard]] struct slice plan_world_file(const struct plan *p);
 /* written: how many revisions there have been, the first counted. Retell stops to sign with old keys before they are void. */
 [[nodiscard]] static inline bool plan_old_keys_are_used(uint32_t written) { return written <= 1; }
