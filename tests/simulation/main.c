@@ -1,9 +1,10 @@
 /* tests/simulation/main.c: `simulate`: worlds by their seeds, each in a process of its own, so that none sees what another left and a broken ensure() is one world's end.
  *
- *     simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]
+ *     simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan] [--patience S]
  *     simulate --seed N --torture allocation|ring_operation|database_unit|descriptor|thread [--nth N]     see torture.c: for every n, or that one
  *
  * The last line counts: {"worlds":…,"failed":…,"promises":…,…}. Status 0: every promise held; 1: one was broken; 2: not understood.
+ * --patience: how many seconds of the processor a world may take (120). Past it, it hangs.
  * --twice lives each world two times and compares their stories: the same seed is the same world. */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,10 +24,9 @@
 #include "net/tls.h"
 #include "world.h"
 
-static constexpr unsigned cpu_seconds_max = 120; /* of one world: past it, it hangs */
 enum { JOBS_MAX = 64 };
 
-struct options { struct world_options world; uint64_t worlds; uint32_t jobs; bool twice, only_plan; };
+struct options { struct world_options world; uint64_t worlds; uint32_t jobs, patience_s; bool twice, only_plan; };
 
 /* What a world tells whoever lives it: shared with the parent. */
 struct report { uint64_t seed, fingerprint, promises, tortured; struct world_figures figures; bool has_ended; };
@@ -67,7 +67,7 @@ static void warm_up(void)
 
 static void live(const struct options *o, uint64_t seed, uint64_t nth)
 {
-    const struct rlimit cpu = { cpu_seconds_max, cpu_seconds_max };
+    const struct rlimit cpu = { o->patience_s, o->patience_s };
     setrlimit(RLIMIT_CPU, &cpu);
     signal(SIGABRT, aborted);
     signal(SIGPIPE, SIG_IGN);
@@ -244,7 +244,7 @@ static bool open_tls(void)
 
 static int usage(void)
 {
-    fputs("usage: simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan]\n"
+    fputs("usage: simulate --seed N [--worlds M] [--minutes K] [--jobs J] [--without c12,f3,i4] [--trace] [--twice] [--plan] [--patience S]\n"
           "       simulate --seed N --torture allocation|ring_operation|database_unit|descriptor|thread [--nth N] [--jobs J] [--trace]\n", stderr);
     return 2;
 }
@@ -278,13 +278,14 @@ static bool read_option(struct options *o, const char *name, const char *value, 
     if (strcmp(name, "--seed") == 0) return read_number(value, UINT64_MAX, &o->world.seed);
     if (strcmp(name, "--worlds") == 0) return read_number(value, UINT64_MAX, &o->worlds);
     if (strcmp(name, "--minutes") == 0 && read_number(value, 7 * 24 * 60, &number)) return (o->world.minutes = (uint32_t)number) > 0;
+    if (strcmp(name, "--patience") == 0 && read_number(value, UINT32_MAX, &number)) return (o->patience_s = (uint32_t)number) > 0;
     if (strcmp(name, "--jobs") == 0 && read_number(value, JOBS_MAX, &number)) return (o->jobs = (uint32_t)number) > 0;
     return false;
 }
 
 int main(int count, char **arguments)
 {
-    static struct options o = { .world = { .seed = 1, .minutes = 1 }, .worlds = 1, .jobs = 1 };
+    static struct options o = { .world = { .seed = 1, .minutes = 1 }, .worlds = 1, .jobs = 1, .patience_s = 120 };
     for (int n = 1, taken; n < count; n += taken)
         if (!read_option(&o, arguments[n], n + 1 < count ? arguments[n + 1] : nullptr, &taken)) return usage();
     if (o.only_plan) {
