@@ -191,6 +191,67 @@ static void a_killed_backend_makes_its_units_unavailable_and_the_pool_comes_back
     db_unit_release(&u);
 }
 
+/* One is under way, and the others wait for its place: nobody waits for a database that has gone. */
+static void a_lost_connection_makes_those_who_wait_for_it_unavailable_too(void **)
+{
+    enum { COUNT = 4 };
+    static struct asked asked[COUNT];
+    struct batch b = { asked, COUNT, COUNT };
+    struct harness narrow;
+    struct db_config config = harness_config(database.runtime_url);
+    config.connections = config.pipeline_depth = 1;
+    harness_open(&narrow, config, nullptr);
+    wait_up(&narrow);
+    struct db_admin *locker = open_or_fail(database.owner_url), *admin = open_or_fail(database.admin_url);
+    script(locker, "BEGIN; LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE");
+    for (uint32_t n = 0; n < COUNT; n++) asked[n].unit = audit(0, "queued");
+    on_shard(&narrow, submit_batch, &b);
+    while (number(admin, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'rm_runtime' AND wait_event_type = 'Lock'") == 0) {}
+    wait_until(&narrow, b.left == 0);
+    script(locker, "ROLLBACK");
+    db_admin_close(locker);
+    db_admin_close(admin);
+    for (uint32_t n = 0; n < COUNT; n++) {
+        assert_int_equal(asked[n].unit.outcome, DB_UNAVAILABLE);
+        db_unit_release(&asked[n].unit);
+    }
+    assert_int_equal(audited("queued"), 0);
+    harness_close(&narrow);
+}
+
+static struct db_unit load_intent(void)
+{
+    struct db_unit u = {};
+    db_unit_begin(&u, (struct db_tenant){ .company_id = database.companies[0] });
+    db_unit_call(&u, DB_LOAD_INTENT);
+    db_add_integer(&u, database.companies[0]);
+    db_add_integer(&u, 1);
+    return u;
+}
+
+/* As a migration does it under a serving engine: what a session has prepared cannot be carried out any more, and it says so for ever. */
+static void a_session_whose_statements_have_gone_stale_is_renewed(void **)
+{
+    struct harness one;
+    struct db_config config = harness_config(database.runtime_url);
+    config.connections = 1;
+    harness_open(&one, config, nullptr);
+    wait_up(&one);
+    struct db_unit u = load_intent();
+    assert_int_equal(ask(&one, &u), DB_OK);
+    db_unit_release(&u);
+    script(database.owner, "ALTER TABLE booking_intents ALTER COLUMN reason TYPE varchar(80)");
+    assert_int_equal(ask(&one, &u), DB_TRY_AGAIN);
+    assert_string_equal(u.sqlstate, "0A000");
+    db_unit_release(&u);
+    wait_up(&one);
+    assert_int_equal(ask(&one, &u), DB_OK);
+    assert_int_equal(counter_read(&db_pool_counters(one.pool)->connects), 2);
+    db_unit_release(&u);
+    harness_close(&one);
+    script(database.owner, "ALTER TABLE booking_intents ALTER COLUMN reason TYPE text");
+}
+
 /* Sends a signal to the backends of one application. As the server's own user, or as root. */
 static void signal_backends(const char *application, int signal_number)
 {
@@ -326,6 +387,8 @@ int main(int, char **arguments)
         cmocka_unit_test(what_is_large_both_ways_does_not_deadlock_the_sockets),
         cmocka_unit_test(a_changed_tenant_is_heard),
         cmocka_unit_test(a_killed_backend_makes_its_units_unavailable_and_the_pool_comes_back),
+        cmocka_unit_test(a_lost_connection_makes_those_who_wait_for_it_unavailable_too),
+        cmocka_unit_test(a_session_whose_statements_have_gone_stale_is_renewed),
         cmocka_unit_test(a_unit_that_takes_too_long_costs_its_connection_and_is_unavailable),
         cmocka_unit_test(a_database_that_is_gone_is_said_at_once_and_found_again),
         cmocka_unit_test(a_database_that_was_never_there_does_not_keep_a_shard_from_ending),

@@ -138,6 +138,56 @@ static void a_unit_that_waits_for_the_database_can_be_forgotten(void **)
     assert_int_equal(audited("kept"), 1);
 }
 
+/* One is in the pool's hands, and the others have been told that it is full. */
+static void those_who_wait_for_room_can_be_forgotten(void **)
+{
+    struct harness h;
+    harness_open(&h, narrow(), nullptr);
+    wait_up(&h);
+    struct db_admin *locker = open_or_fail(database.owner_url);
+    script(locker, "BEGIN; LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE");
+    memset(crowd, 0, sizeof crowd);
+    for (uint32_t n = 0; n < CROWD; n++) build_audit(&crowd[n].steady.unit, "impatient");
+    on_shard(&h, submit_crowd, nullptr);
+    uint32_t forgotten = 0;
+    for (uint32_t n = 2; n < CROWD; n++) { /* the first two are sent and queued */
+        while (!crowd[n].abandoned) on_shard(&h, abandon, &crowd[n]);
+        forgotten += 1;
+    }
+    script(locker, "ROLLBACK");
+    db_admin_close(locker);
+    wait_until(&h, crowd[0].done + crowd[1].done == 2);
+    harness_close(&h);
+    for (uint32_t n = 0; n < CROWD; n++) {
+        assert_int_equal(crowd[n].done, n < CROWD - forgotten);
+        db_unit_release(&crowd[n].steady.unit);
+    }
+}
+
+/* Neither yes nor no, and nobody waits: the shard is to end. */
+static void a_unit_that_is_not_served_while_the_shard_stops_is_given_up(void **)
+{
+    struct harness h;
+    harness_open(&h, narrow(), nullptr);
+    wait_up(&h);
+    struct db_admin *locker = open_or_fail(database.owner_url);
+    script(locker, "BEGIN; LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE");
+    memset(crowd, 0, sizeof crowd);
+    for (uint32_t n = 0; n < CROWD; n++) build_audit(&crowd[n].steady.unit, "too late");
+    on_shard(&h, submit_crowd, nullptr);
+    shard_group_stop(&h.group);
+    wait_until(&h, crowd[2].done + crowd[3].done + crowd[4].done + crowd[5].done == CROWD - 2);
+    script(locker, "ROLLBACK");
+    db_admin_close(locker);
+    harness_close(&h);
+    for (uint32_t n = 0; n < CROWD; n++) {
+        assert_int_equal(crowd[n].done, 1);
+        assert_int_equal(crowd[n].steady.given_up, crowd[n].steady.unit.outcome != DB_OK);
+        db_unit_release(&crowd[n].steady.unit);
+    }
+    assert_true(crowd[CROWD - 1].steady.given_up);
+}
+
 static void a_unit_in_the_pools_hands_cannot_be_forgotten(void **)
 {
     static struct steady_asked a;
@@ -166,6 +216,8 @@ int main(int, char **arguments)
         cmocka_unit_test(a_full_queue_is_tried_again_until_there_is_room),
         cmocka_unit_test(a_cancelled_statement_is_asked_again),
         cmocka_unit_test(a_unit_that_waits_for_the_database_can_be_forgotten),
+        cmocka_unit_test(those_who_wait_for_room_can_be_forgotten),
+        cmocka_unit_test(a_unit_that_is_not_served_while_the_shard_stops_is_given_up),
         cmocka_unit_test(a_unit_in_the_pools_hands_cannot_be_forgotten),
     };
     return cmocka_run_group_tests(tests, open_database, close_database);
