@@ -167,6 +167,59 @@ static void retirements_are_written_without_further_traffic(void **)
     assert_only_odd_ones_are_replayed();
 }
 
+static void forbid_writing(void);
+
+static void retire_and_break_the_disk(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    struct station *s = n->station;
+    journal_retire(s->journal, e->position);
+    free(n);
+    forbid_writing();
+    rest(s);
+}
+
+static void append_one_and_break_the_disk(struct station *s) { ensure(append_note(s, 0, 0, 100, retire_and_break_the_disk)); }
+
+/* The last words cannot be written: then what was retired is told once more, and nothing worse. */
+static void a_clean_end_on_a_broken_disk_costs_a_replay(void **)
+{
+    assert_int_equal(live(small_life(append_one_and_break_the_disk, nullptr)), ENDED);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), 1);
+}
+
+/* -- very many, very small -- */
+
+enum { CROWD = journal_segment_records_max + 4'464 };
+
+static void rest_after_the_crowd(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    if (n->station->durable == CROWD) rest(n->station);
+    free(n);
+}
+
+static void append_the_crowd(struct timer *t)
+{
+    struct station *s = container_of(t, struct station, timer);
+    while (s->appended < CROWD && append_note(s, s->appended % CALLS, s->appended / CALLS, 8, rest_after_the_crowd)) {}
+    if (s->appended < CROWD) timer_start(&s->shard->timers, t, s->shard->now_us + 1000, append_the_crowd);
+}
+
+static void begin_the_crowd(struct station *s) { append_the_crowd(&s->timer); }
+
+/* The bitmap of a segment ends before its bytes do. */
+static void a_segment_takes_no_more_records_than_it_can_say_of_which_are_retired(void **)
+{
+    struct life l = small_life(begin_the_crowd, nullptr);
+    l.segment_bytes = 16 * 1024 * 1024;
+    assert_int_equal(live(l), ENDED);
+    assert_true(chronicle->segments_used >= 2); /* in bytes, one would have been enough */
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), CROWD);
+}
+
 /* -- reuse -- */
 
 enum { MANY = 3000, PINNED = 7 };
@@ -424,6 +477,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(everything_admitted_in_one_turn_finds_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_retired_stays_retired_after_a_clean_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(retirements_are_written_without_further_traffic, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clean_end_on_a_broken_disk_costs_a_replay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_takes_no_more_records_than_it_can_say_of_which_are_retired, set_up, tear_down),
         cmocka_unit_test_setup_teardown(segments_with_only_retired_records_are_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_retired_stays_so_when_the_segment_that_told_it_is_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_an_earlier_life_retired_stays_so_when_its_files_are_used_again, set_up, tear_down),

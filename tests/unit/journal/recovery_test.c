@@ -1,7 +1,8 @@
 /* What the journal promises about files that a crash, a power cut or a bad disk has left. */
 #include "life.h"
 #include "base/crc32c.h"
-#include "journal/format.h"
+#include <sys/stat.h>
+#include "journal/retirement.h"
 
 enum { SEGMENT = 64 * 1024, BATCHES_MAX = 64 };
 
@@ -161,6 +162,51 @@ static void a_flipped_bit_before_a_good_batch_refuses_the_start_and_names_the_pl
     assert_recovers(true); /* as it was */
 }
 
+/* Whole batches, each for itself; but the second one is not there. */
+static void a_batch_that_is_missing_in_the_middle_refuses_the_start(void **)
+{
+    write_three_batches();
+    uint64_t bytes = batch_at[3] - batch_at[2];
+    memmove(image + batch_at[1], image + batch_at[2], bytes);
+    memset(image + batch_at[1] + bytes, 0, SEGMENT - batch_at[1] - bytes);
+    store(1, SEGMENT);
+    assert_refused_at(1, batch_at[1]);
+}
+
+/* What states retirements is whole; what it states cannot be. It is passed over, and nothing is taken for retired. */
+static void a_retirement_that_makes_no_sense_retires_nothing(void **)
+{
+    write_three_batches();
+    struct segment_header header;
+    assert_int_equal(segment_header_read(image + block_bytes, &header), HEADER_GOOD);
+    const uint64_t all = UINT64_MAX;
+    const struct retirement_head sound = { .stamp = header.stamp, .segment = 1, .first_word = 0, .word_count = 1 };
+    struct retirement_head heads[8];
+    for (uint32_t n = 0; n < 8; n++) heads[n] = sound;
+    heads[0].stamp += 1;                                        /* of another use */
+    heads[1].segment = 2;                                       /* of another file */
+    heads[2].first_word = journal_segment_records_max / 64 + 1; /* words that no segment has */
+    heads[3].first_word = journal_segment_records_max / 64;
+    heads[4].word_count = 2;                                    /* more than follow */
+    heads[5].records = journal_segment_records_max + 1;
+    heads[6].end = SEGMENT + block_bytes;                       /* behind the end of the file */
+    heads[7].end = batch_at[3] + 1;                             /* no batch ends there */
+    for (uint32_t n = 0; n < 8; n++) {
+        struct batch b = { .memory = image + batch_at[3], .capacity = block_bytes };
+        batch_begin(&b, header.stamp, 4, 4);
+        batch_add_retirement(&b, slice_from((const char *)&heads[n], sizeof heads[n]), slice_from((const char *)&all, sizeof all));
+        (void)batch_finish(&b);
+        assert_recovers(true);
+    }
+    struct batch b = { .memory = image + batch_at[3], .capacity = block_bytes };
+    batch_begin(&b, header.stamp, 4, 4);
+    batch_add_retirement(&b, slice_from((const char *)&sound, sizeof sound), slice_from((const char *)&all, sizeof all));
+    (void)batch_finish(&b);
+    store(1, SEGMENT);
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), 0); /* the sound one is believed */
+}
+
 static void keep_hundred(struct journal_entry *e)
 {
     struct note *n = acknowledge(e);
@@ -223,6 +269,81 @@ static void a_header_torn_while_the_file_is_renewed_leaves_the_former_use(void *
     write_three_batches();
     memset(image, 0xee, block_bytes); /* use 1 is in the odd place; use 2 never came to be */
     assert_recovers(true);
+}
+
+/* -- the directory -- */
+
+static void expect_refusal(struct life l, const char *why)
+{
+    chronicle->refusal.text[0] = '\0';
+    assert_int_equal(live(l), REFUSED);
+    assert_non_null(strstr(chronicle->refusal.text, why));
+}
+
+static void a_directory_that_cannot_be_used_refuses_the_start_and_says_why(void **)
+{
+    char below_a_file[128], long_path[2000];
+    struct life l = small_life(nullptr, replay_all);
+    write_three_batches();
+    path_of(below_a_file, 1);
+    strcat(below_a_file, "/journal");
+    l.directory = below_a_file;
+    expect_refusal(l, "cannot be made");
+    memset(long_path, 'x', sizeof long_path - 1);
+    long_path[0] = '/';
+    long_path[sizeof long_path - 1] = '\0';
+    l.directory = long_path;
+    expect_refusal(l, "longer than");
+}
+
+static void a_segment_that_cannot_be_opened_refuses_the_start(void **)
+{
+    write_three_batches();
+    char path[128];
+    path_of(path, 7);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_refused_at(7, 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_recovers(true);
+}
+
+static void touch(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static bool is_there(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+/* A process that died while it made a segment has left its beginning. Files that are none of ours are none of our business. */
+static void what_was_begun_is_cleared_away_and_nothing_else(void **)
+{
+    static const char *const others[] = { "journal-000009.segment.old", "notes.segment.new", "journal-9.segment", "journal-0000009.segment", "core" };
+    write_three_batches();
+    touch("journal-000009.segment.new");
+    for (uint32_t n = 0; n < 5; n++) touch(others[n]);
+    assert_recovers(true);
+    assert_false(is_there("journal-000009.segment.new"));
+    for (uint32_t n = 0; n < 5; n++) assert_true(is_there(others[n]));
+}
+
+static void more_segments_than_an_engine_can_leave_refuse_the_start(void **)
+{
+    char name[64];
+    write_three_batches();
+    for (uint32_t n = 2; n <= journal_files_max + 1; n++) {
+        snprintf(name, sizeof name, "journal-%06u.segment", n);
+        touch(name);
+    }
+    expect_refusal(small_life(nullptr, replay_all), "more than 4096 segments");
 }
 
 /* An engine of the next year has written it: ours cannot know what is in it. */
@@ -310,6 +431,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_last_batch_cut_at_any_sector_is_cut_off_and_nothing_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_last_batch_with_any_of_its_blocks_missing_is_cut_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flipped_bit_before_a_good_batch_refuses_the_start_and_names_the_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_batch_that_is_missing_in_the_middle_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_retirement_that_makes_no_sense_retires_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_used_refuses_the_start_and_says_why, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segment_that_cannot_be_opened_refuses_the_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_begun_is_cleared_away_and_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_segments_than_an_engine_can_leave_refuse_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_last_batch_of_a_full_segment_refuses_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_header_refuses_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_shortened_file_refuses_the_start, set_up, tear_down),
