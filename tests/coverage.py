@@ -112,7 +112,7 @@ class File:
 
 
 def read_files(lcov):
-    """One File per file of src/. The far side of an ensure() is no branch: whoever takes it stops the process."""
+    """One File per file of src/. The far side of an ensure() is no branch: whoever takes it stops the process. Nor is the default that a closed switch has not."""
     found, file = [], None
     for kind, _, value in (line.partition(":") for line in lcov.splitlines()):
         if kind == "SF":
@@ -121,7 +121,7 @@ def read_files(lcov):
         elif kind == "DA":
             number, times = value.split(",")
             file.lines[int(number)] = times != "0"
-        elif kind == "BRDA" and "ensure" not in file.text[int(value.split(",")[0]) - 1]:
+        elif kind == "BRDA" and not re.search(r"\bensure|\bswitch \(", file.text[int(value.split(",")[0]) - 1]):
             *place, times = value.split(",")
             file.branches[tuple(place)] = file.branches.get(tuple(place), False) or times not in ("-", "0")
         elif kind == "FNDA":
