@@ -132,6 +132,8 @@ class Build:
         if done.returncode != 0:
             raise BuildFailed(f"the simulator does not link ({self.variant}):\n{done.stderr[-6000:]}")
         fresh.replace(output)
+        described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
+        (self.directory / "commit").write_text(described.stdout.strip() or "unknown")
         return output
 
     def test_program(self, source):

@@ -128,9 +128,11 @@ static void tell_what_it_said(struct child *c, bool held)
     close(c->said);
 }
 
+static char commit[64] = "unknown";
+
 static void tell_failure(const struct options *o, const struct child *c, const char *why)
 {
-    printf("seed %" PRIu64 ": FAILED (%s). Again, with its story: zig build simulate -- --seed %" PRIu64 " --minutes %u%s%s", c->seed, why, c->seed, o->world.minutes,
+    printf("seed %" PRIu64 ": FAILED at commit %s (%s). Again, with its story: zig build simulate -- --seed %" PRIu64 " --minutes %u%s%s", c->seed, commit, why, c->seed, o->world.minutes,
            o->world.without ? " --without " : "", o->world.without ? o->world.without : "");
     if (o->world.is_torture) printf(" --torture %s --nth %" PRIu64, failure_names[o->world.tortures], c->nth);
     puts(" --trace");
@@ -222,17 +224,33 @@ static void print_sum(const struct sum *s)
     puts("}");
 }
 
-/* -- TLS: what build.py has left beside the program -- */
+/* -- what build.py has left beside the program: the commit that it was built from, and certificates -- */
 
-static bool open_tls(void)
+static void path_beside(char path[PATH_MAX], const char *name)
 {
-    char program[PATH_MAX - 16], certificate[PATH_MAX], key[PATH_MAX];
-    struct tls_error error = {};
+    char program[PATH_MAX - 32];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     ensure(length > 0);
     program[length] = 0;
-    snprintf(certificate, sizeof certificate, "%s/certificate.pem", dirname(program));
-    snprintf(key, sizeof key, "%s/key.pem", program);
+    snprintf(path, PATH_MAX, "%s/%s", dirname(program), name);
+}
+
+static void read_commit(void)
+{
+    char path[PATH_MAX];
+    path_beside(path, "commit");
+    FILE *f = fopen(path, "r");
+    if (!f) return;
+    (void)fscanf(f, "%63s", commit);
+    fclose(f);
+}
+
+static bool open_tls(void)
+{
+    char certificate[PATH_MAX], key[PATH_MAX];
+    struct tls_error error = {};
+    path_beside(certificate, "certificate.pem");
+    path_beside(key, "key.pem");
     if (access(certificate, R_OK) != 0) return true; /* no world has TLS then: see plan.c */
     world_trust = tls_client_config_open(certificate, &error);
     world_identity = world_trust ? tls_server_config_open(certificate, key, &error) : nullptr;
@@ -294,6 +312,7 @@ int main(int count, char **arguments)
         plan_print(&world.plan);
         return 0;
     }
+    read_commit();
     if (!open_tls()) return 2;
     struct sum sum = {};
     if (o.world.is_torture) torture(&o, &sum);
