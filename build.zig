@@ -99,6 +99,7 @@ pub fn build(b: *std.Build) void {
     installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
     installTool(b, steps.test_programs, slowEngine(b, options, &libraries), "bench");
     if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
+    if (exists(b, "bench/whole_calls/postgres_alone.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/whole_calls/postgres_alone.c", "ops"), "bench");
 
     // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
     inline for (.{ "unit", "interleave", "model", "fuzz", "tidy", "e2e", "crash", "bench" }) |kind| {
