@@ -11,7 +11,7 @@ static const uint64_t minute_us = 60'000'000;
 /* -- PostgreSQL -- */
 
 static struct {
-    enum db_outcome file, keep, write, refuse;     /* what it says to each */
+    enum db_outcome file, keep, write, refuse, close, open; /* what it says to each */
     const char *conflict_of[4];                    /* calendars that are taken; "*": all */
     char        facts[1024];                       /* of the merged call */
     bool        has_intent;
@@ -77,7 +77,7 @@ static enum db_outcome keep_webhook(const struct db_unit *u, struct played_row *
 static enum db_outcome open_calls(const struct db_unit *u, struct played_row *a)
 {
     db.open_limit = integer_of(u, 0);
-    if (!db.open_since_us) return DB_OK;
+    if (db.open != DB_OK || !db.open_since_us) return db.open;
     give_integer(a, 3);
     give_integer(a, 21);
     give_integer(a, workspace_id);
@@ -98,6 +98,7 @@ static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
     if (s == DB_KEEP_WEBHOOK) return keep_webhook(u, a);
     if (s == DB_OPEN_CALLS) return open_calls(u, a);
     assert_int_equal(s, DB_CLOSE_CALL);
+    if (db.close != DB_OK) return db.close;
     db.closed += 1;
     give_integer(a, 1);
     return DB_OK;
@@ -127,14 +128,22 @@ static void settled(struct call_mail *m, enum mail_end end)
     l->end = end;
 }
 
-static struct letter *write_letter(const char *event, const char *call_id, const char *to)
+[[gnu::format(printf, 1, 2)]] static struct letter *write_body(const char *format, ...)
 {
     assert_true(letter_count < LETTERS);
     struct letter *l = &letters[letter_count++];
-    snprintf(l->body, sizeof l->body, "{\"event\":\"%s\",\"call\":{\"call_id\":\"%s\",\"to_number\":\"%s\",\"from_number\":\"+491701234567\"}}", event, call_id, to);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(l->body, sizeof l->body, format, values);
+    va_end(values);
     assert_int_equal(retell_event_decode(&l->event, slice_from_text(l->body), &bodies), RETELL_UNDERSTOOD);
     l->mail = (struct call_mail){ .event = &l->event, .dedupe = slice_of(""), .correlation_id = slice_of("c0"), .workspace_id = workspace_id, .received_at_us = shard.wall_us, .done = settled };
     return l;
+}
+
+static struct letter *write_letter(const char *event, const char *call_id, const char *to)
+{
+    return write_body("{\"event\":\"%s\",\"call\":{\"call_id\":\"%s\",\"to_number\":\"%s\",\"from_number\":\"+491701234567\"}}", event, call_id, to);
 }
 
 static struct hash128 key_of(const struct letter *l) { return call_key(workspace_id, l->event.call_id); }
@@ -306,6 +315,18 @@ static void an_unknown_number_has_no_tenant_and_is_kept(void **)
     assert_int_equal(db.filed, 0);
 }
 
+static void a_chat_is_kept_and_is_no_unknown_number(void **)
+{
+    struct letter *l = write_body("{\"event\":\"chat_ended\",\"chat\":{\"chat_id\":\"chat_1\"}}");
+    assert_true(admit(l));
+    post(l);
+    play();
+    expect_end(l, MAIL_KEPT);
+    assert_string_equal(db.kept_as, "kept");
+    assert_int_equal(counter_read(&call_desk_counters(desk)->unrouted), 0);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->kept), 1);
+}
+
 /* -- booking -- */
 
 static void what_was_agreed_becomes_an_intent_and_is_handed_over(void **)
@@ -346,6 +367,25 @@ static void an_intent_that_postgresql_refuses_is_a_task(void **)
     expect_end(tell("call_ended"), MAIL_FILED);
     assert_string_equal(db.reason, "refused_by_database");
     assert_int_equal(db.refused, 1);
+}
+
+/* Only the exclusion constraint says that somebody else has that time. */
+static void a_conflict_that_is_not_about_the_time_is_a_task(void **)
+{
+    agree("2026-03-12");
+    db.write = DB_CONFLICT;
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_string_equal(db.reason, "refused_by_database");
+}
+
+static void a_name_that_cal_com_could_not_take_is_a_task(void **)
+{
+    char name[221] = {};
+    memset(name, 'z', sizeof name - 1);
+    snprintf(db.facts, sizeof db.facts, "{\"booking_confirmed\":true,\"datum\":\"2026-03-12\",\"uhrzeit\":\"10:30\",\"name\":\"%s\",\"dienstleistung\":\"Haarschnitt\"}", name);
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_string_equal(db.reason, "name_too_long");
+    assert_int_equal(db.intents, 0);
 }
 
 static void a_task_that_postgresql_refuses_is_quarantined(void **)
@@ -419,6 +459,16 @@ static void the_task_is_not_lost_when_everything_is_busy(void **)
 }
 
 /* -- deadlines -- */
+
+/* It is said, and the call does not come back to it: the sweep of open calls does. */
+static void an_end_that_postgresql_does_not_take_is_counted(void **)
+{
+    tell("call_started");
+    db.close = DB_REJECTED;
+    play_for(200 * minute_us);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->poisoned), 1);
+    assert_int_equal(active(), 0);
+}
 
 static void a_call_whose_end_never_comes_is_closed(void **)
 {
@@ -494,6 +544,53 @@ static void all_open_calls_that_find_room_are_taken_over(void **)
     call_restore_start(desk);
     play_for(minute_us);
     assert_int_equal(db.open_limit, 8 * group.count);
+}
+
+static void an_open_call_that_is_overdue_is_closed_at_once(void **)
+{
+    db.open_since_us = shard.wall_us - 300 * (int64_t)minute_us;
+    call_restore_start(desk);
+    play_for(minute_us);
+    assert_int_equal(db.closed, 1);
+}
+
+static void open_calls_of_other_shards_or_known_already_are_not_taken_over(void **)
+{
+    db.open_since_us = shard.wall_us - 10 * (int64_t)minute_us;
+    played_home = 1;
+    call_restore_start(desk);
+    play();
+    assert_int_equal(active(), 0);
+    played_home = 0;
+    play_for(11 * minute_us); /* it is asked again */
+    assert_int_equal(counter_read(&call_desk_counters(desk)->restored), 1);
+    play_for(11 * minute_us);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->restored), 1);
+    db.open_since_us = 0;
+}
+
+static void open_calls_that_find_no_room_or_no_answer_are_asked_for_again(void **)
+{
+    database_is_up = true;
+    db.open_since_us = shard.wall_us - 10 * (int64_t)minute_us;
+    db.open = DB_REJECTED;
+    call_restore_start(desk);
+    play();
+    assert_int_equal(active(), 0);
+    db.open = DB_OK;
+    const struct letter *promised = write_letter("call_started", "call_9", "+493012345678");
+    for (int n = 0; n < 8; n++) {
+        char id[16];
+        snprintf(id, sizeof id, "call_%d", n + 10);
+        assert_true(admit(write_letter("call_started", id, "+493012345678")));
+    }
+    assert_false(admit(promised));
+    play_for(11 * minute_us);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->restored), 0);
+    for (int n = 0; n < 8; n++) call_dismiss(desk, key_of(&letters[letter_count - 8 + (uint32_t)n]));
+    play_for(11 * minute_us);
+    assert_int_equal(counter_read(&call_desk_counters(desk)->restored), 1);
+    db.open_since_us = 0;
 }
 
 static void what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task(void **)
@@ -588,6 +685,60 @@ static void a_drain_whose_database_goes_away_ends_all_the_same(void **)
     assert_int_equal(counter_read(&call_desk_counters(desk)->poisoned), 0);
 }
 
+/* One filing for two calls, and the database is away. */
+static void two_calls_for_one_filing(struct letter *sent[3])
+{
+    open_desk_anew(1, 64 * 1024);
+    database_is_up = false;
+    sent[0] = tell("call_started");
+    sent[1] = tell("call_ended");
+    sent[2] = write_letter("call_started", "call_2", "+493012345678");
+    assert_true(admit(sent[2]));
+    post(sent[2]);
+    play();
+    assert_int_equal(call_desk_filing(desk), 1);
+}
+
+static void a_call_that_finds_no_filing_waits_in_line(void **)
+{
+    struct letter *sent[3];
+    two_calls_for_one_filing(sent);
+    database_is_up = true;
+    play();
+    for (int n = 0; n < 3; n++) expect_end(sent[n], MAIL_FILED);
+    assert_int_equal(db.filed, 3);
+}
+
+static void a_drain_lets_go_of_the_line_and_of_the_letters_behind_the_first(void **)
+{
+    struct letter *sent[3];
+    two_calls_for_one_filing(sent);
+    drain();
+    for (int n = 0; n < 3; n++) expect_end(sent[n], MAIL_LEFT);
+}
+
+static void a_drain_between_a_call_and_its_intent_leaves_the_letter_to_the_journal(void **)
+{
+    agree("2026-03-12");
+    db.write = DB_TRY_AGAIN;
+    struct letter *l = tell("call_ended");
+    assert_true(l->is_out);
+    drain();
+    expect_end(l, MAIL_LEFT);
+    assert_int_equal(db.refused, 0);
+}
+
+static void a_drain_between_a_decision_and_its_task_leaves_the_letter_to_the_journal(void **)
+{
+    agree("2026-03-01"); /* past */
+    db.refuse = DB_TRY_AGAIN;
+    struct letter *l = tell("call_ended");
+    assert_true(l->is_out);
+    drain();
+    expect_end(l, MAIL_LEFT);
+    assert_int_equal(db.kept, 0);
+}
+
 static void a_letter_that_comes_while_draining_is_left(void **)
 {
     struct letter *l = write_letter("call_started", "call_1", "+493012345678");
@@ -608,10 +759,13 @@ int main(void)
         TEST(what_postgresql_refuses_is_quarantined_and_stops_nothing),
         TEST(what_postgresql_takes_in_no_form_stays_in_the_journal),
         TEST(an_unknown_number_has_no_tenant_and_is_kept),
+        TEST(a_chat_is_kept_and_is_no_unknown_number),
         TEST(what_was_agreed_becomes_an_intent_and_is_handed_over),
         TEST(a_taken_slot_goes_to_the_next_of_the_staff),
         TEST(a_slot_that_nobody_has_is_a_task),
         TEST(an_intent_that_postgresql_refuses_is_a_task),
+        TEST(a_conflict_that_is_not_about_the_time_is_a_task),
+        TEST(a_name_that_cal_com_could_not_take_is_a_task),
         TEST(a_task_that_postgresql_refuses_is_quarantined),
         TEST(an_outage_between_the_call_and_its_intent_loses_neither),
         TEST(the_analysis_may_bring_what_is_missing_minutes_later),
@@ -619,17 +773,25 @@ int main(void)
         TEST(an_analysis_that_never_comes_leaves_a_task),
         TEST(the_task_is_not_lost_when_everything_is_busy),
         TEST(a_call_whose_end_never_comes_is_closed),
+        TEST(an_end_that_postgresql_does_not_take_is_counted),
         TEST(a_deadline_that_has_passed_does_not_judge_the_next_state),
         TEST(a_call_that_is_promised_a_letter_stays_until_it_comes),
         TEST(a_letter_that_does_not_come_after_all_holds_nothing),
         TEST(an_open_call_of_an_earlier_life_is_closed_in_its_time),
         TEST(all_open_calls_that_find_room_are_taken_over),
+        TEST(an_open_call_that_is_overdue_is_closed_at_once),
+        TEST(open_calls_of_other_shards_or_known_already_are_not_taken_over),
+        TEST(open_calls_that_find_no_room_or_no_answer_are_asked_for_again),
         TEST(what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task),
         TEST(a_full_mailbox_and_a_full_desk_refuse),
         TEST(a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_some),
         TEST(a_drain_leaves_a_letter_that_waits_for_room_to_the_journal),
         TEST(a_drain_without_a_database_leaves_every_letter_to_the_journal),
         TEST(a_drain_whose_database_goes_away_ends_all_the_same),
+        TEST(a_call_that_finds_no_filing_waits_in_line),
+        TEST(a_drain_lets_go_of_the_line_and_of_the_letters_behind_the_first),
+        TEST(a_drain_between_a_call_and_its_intent_leaves_the_letter_to_the_journal),
+        TEST(a_drain_between_a_decision_and_its_task_leaves_the_letter_to_the_journal),
         TEST(a_letter_that_comes_while_draining_is_left),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
