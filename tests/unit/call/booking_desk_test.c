@@ -153,6 +153,12 @@ static const struct tenant_snapshot tenants = { .companies = companies, .company
 static const struct tenant_directory directory = { .current = &tenants };
 static struct booking_desk *desk;
 
+static void open_desk(uint32_t claims_max)
+{
+    desk = booking_desk_open(&(struct booking_desk_config){ .shard = &shard, .directory = &directory, .retry_ms = 1'000, .lookup_percent = 100, .attempts_max = 3, .pending_ms = 300'000,
+                                                            .bookings_max = FLOWS, .claims_max = claims_max, .accounts_max = 2, .calcom.budget.requests_per_window = 100 });
+}
+
 static int set_up(void **)
 {
     play_shard();
@@ -162,8 +168,7 @@ static int set_up(void **)
     sweep_is_refused = false;
     budget_init(&budget, budget_config_default());
     breaker.state = BREAKER_CLOSED;
-    desk = booking_desk_open(&(struct booking_desk_config){ .shard = &shard, .directory = &directory, .retry_ms = 1'000, .lookup_percent = 100, .attempts_max = 3, .pending_ms = 300'000,
-                                                            .bookings_max = FLOWS, .claims_max = 8, .accounts_max = 2, .calcom.budget.requests_per_window = 100 });
+    open_desk(8);
     return 0;
 }
 
@@ -259,6 +264,26 @@ static void a_booking_that_was_loading_its_row_holds_up_no_drain(void **)
     booking_hand_over(desk, company_id, 1);
     drain(); /* asserts that nothing holds the shard: its account goes with it */
     assert_int_equal(gauge_read(&counters()->accounts), 0);
+}
+
+/* Nothing is asked of Cal.com for a slot that is not claimed. */
+static void a_flow_that_finds_no_room_for_its_claim_is_put_off(void **)
+{
+    drain();
+    booking_desk_close(desk);
+    shard.stopping = false;
+    open_desk(1);
+    write_intent(1, "user:1");
+    write_intent(2, "user:2");
+    booking_hand_over(desk, company_id, 1);
+    booking_hand_over(desk, company_id, 2);
+    play_for(10 * played_second_us);
+    assert_int_equal(booked(), 1);
+    assert_int_equal(creates, 1);
+    assert_int_equal(counter_read(&counters()->delayed), 1);
+    booking_hand_over(desk, company_id, 2);
+    play_for(10 * played_second_us);
+    assert_int_equal(booked(), 2);
 }
 
 /* -- who was not told -- */
@@ -383,6 +408,7 @@ int main(void)
         TEST(flows_of_other_calendars_do_not_wait),
         TEST(a_drain_lets_go_of_those_who_wait_for_a_calendar),
         TEST(a_booking_that_was_loading_its_row_holds_up_no_drain),
+        TEST(a_flow_that_finds_no_room_for_its_claim_is_put_off),
         TEST(the_sweep_finds_what_nobody_was_told_of),
         TEST(a_sweep_that_fails_comes_again),
         TEST(a_sweep_ends_with_the_drain_even_without_a_database),

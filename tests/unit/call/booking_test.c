@@ -12,7 +12,7 @@ static const char *const payload = "{\"exact\":\"bytes\"}";
 static struct row {
     char    state[16], reason[64], last_error[64], uid[CALCOM_UID_BYTES_MAX + 1], status[16];
     int64_t attempts, created_at_us, starts_at_us, last_sent_at_us, next_attempt_at_us;
-    bool    callback, reconcile, uid_is_anothers;
+    bool    callback, reconcile, uid_is_anothers, may_not_be_sent, may_not_be_parked, may_not_be_refused;
 } row;
 
 static bool is_unfinished(void) { return strcmp(row.state, "written") == 0 || strcmp(row.state, "sending") == 0 || strcmp(row.state, "unknown") == 0; }
@@ -98,10 +98,13 @@ static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
     enum db_statement s = statement_of(u);
     assert_true(u->tenant.company_id == company_id && integer_of(u, 0) == company_id && integer_of(u, 1) == intent_id);
     if (s == DB_LOAD_INTENT) load(a);
+    else if (s == DB_SEND_INTENT && row.may_not_be_sent) return DB_REJECTED;
     else if (s == DB_SEND_INTENT) record_send(u, a);
     else if (s == DB_DELAY_INTENT) delay(u);
     else if (s == DB_BOOK_INTENT) return book(u, a);
+    else if (s == DB_REFUSE_INTENT && row.may_not_be_refused) return DB_REJECTED;
     else if (s == DB_REFUSE_INTENT) refuse(u);
+    else if (s == DB_PARK_INTENT && row.may_not_be_parked) return DB_REJECTED;
     else if (s == DB_PARK_INTENT) park(u);
     else fail_msg("statement %d", s);
     return DB_OK;
@@ -942,6 +945,38 @@ static void a_booking_that_another_intent_has_is_parked(void **)
     assert_true(row.reconcile);
 }
 
+static void what_cannot_be_recorded_is_not_sent(void **)
+{
+    row.may_not_be_sent = true;
+    attempt();
+    expect("written", "", "s");
+    row.may_not_be_sent = false;
+    attempt();
+    expect("booked", "", "ssc");
+}
+
+/* Nothing is left to try in this flow: the row is as it was, and the next one looks first. */
+static void an_end_that_the_database_does_not_take_leaves_the_row_to_the_next_flow(void **)
+{
+    row.uid_is_anothers = row.may_not_be_parked = true;
+    attempt();
+    expect("sending", "", "sc");
+    row.uid_is_anothers = row.may_not_be_parked = false;
+    attempt();
+    expect("booked", "", "scf");
+}
+
+static void a_no_that_the_database_does_not_take_leaves_the_row_to_the_next_flow(void **)
+{
+    SLOTS(ANSWER_NO, ANSWER_NO);
+    row.may_not_be_refused = true;
+    attempt();
+    expect("written", "", "s");
+    row.may_not_be_refused = false;
+    attempt();
+    expect("refused", "slot_not_available", "ss");
+}
+
 static void an_outage_of_the_database_is_waited_out_and_nothing_is_sent_in_it(void **)
 {
     database_is_up = false;
@@ -1134,6 +1169,9 @@ int main(void)
         TEST(an_account_that_cannot_be_opened_puts_the_booking_off),
         TEST(an_account_whose_credential_is_gone_is_closed_with_its_last_booking),
         TEST(a_booking_that_another_intent_has_is_parked),
+        TEST(what_cannot_be_recorded_is_not_sent),
+        TEST(an_end_that_the_database_does_not_take_leaves_the_row_to_the_next_flow),
+        TEST(a_no_that_the_database_does_not_take_leaves_the_row_to_the_next_flow),
         TEST(an_outage_of_the_database_is_waited_out_and_nothing_is_sent_in_it),
         TEST(a_drain_waits_for_the_create_under_way_and_keeps_what_it_says),
         TEST(a_drain_does_not_wait_for_a_database_that_is_gone),

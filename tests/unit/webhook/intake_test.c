@@ -107,6 +107,12 @@ static struct heap heap;
 static struct replay replay;
 static char server; /* opaque: its address is enough */
 
+static void open_door(uint32_t deliveries)
+{
+    webhook_door_open(&door, &(struct webhook_door_config){ .shard = &shard, .calls = desk, .directory = &directory, .heap = &heap, .deliveries_max = deliveries, .dedupe_max = 64 });
+    webhook_door_serve(&door, (struct http_server *)&server);
+}
+
 static int set_up(void **)
 {
     play_shard();
@@ -118,8 +124,7 @@ static int set_up(void **)
     heap_init(&heap, 8 << 20);
     desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = 4, .filings_max = 4, .heap_bytes = 1 << 20,
                                                       .longest_call_us = 120 * minute_us, .end_grace_us = 10 * minute_us });
-    webhook_door_open(&door, &(struct webhook_door_config){ .shard = &shard, .calls = desk, .directory = &directory, .heap = &heap, .deliveries_max = 16, .dedupe_max = 64 });
-    webhook_door_serve(&door, (struct http_server *)&server);
+    open_door(16);
     return 0;
 }
 
@@ -292,6 +297,37 @@ static void two_workspaces_that_send_the_same_nonsense_do_not_meet(void **)
     assert_int_equal(db.kept, 2);
 }
 
+/* No form of it is taken: it stays in the journal for whoever mends the database, and holds up nobody. */
+static void what_the_quarantine_may_not_keep_stays_in_the_journal(void **)
+{
+    db.keep = DB_REJECTED;
+    receive(4, nonsense);
+    become_durable();
+    play();
+    assert_int_equal(last_status, 204);
+    assert_int_equal(retired, 0);
+    assert_int_equal(door.deliveries.used, 0);
+    db.keep = DB_OK;
+    receive(5, nonsense);
+    become_durable();
+    play();
+    assert_int_equal(db.kept, 1);
+    assert_int_equal(retired, 1);
+}
+
+/* The first is being kept; the others are told to come again by the next life. */
+static void a_drain_keeps_the_one_that_is_being_kept_and_leaves_the_rest(void **)
+{
+    receive(4, nonsense);
+    receive(5, nonsense);
+    become_durable();
+    play_turn(); /* the first statement is asked and answered in this turn or the next */
+    drain();
+    assert_int_equal(retired, db.kept);
+    assert_int_equal(door.deliveries.used, 0);
+    assert_int_equal(shard.holds, 0);
+}
+
 static void what_had_no_tenant_may_find_one_when_it_is_sent_again(void **)
 {
     for (uint32_t n = 1; n <= 2; n++) {
@@ -404,6 +440,37 @@ static void a_record_that_finds_no_memory_is_told_when_there_is_some(void **)
     assert_int_equal(db.filed, 1);
 }
 
+static void more_records_than_may_be_under_way_are_told_as_others_are_settled(void **)
+{
+    enum { RECORDS = 1'500 };
+    static char bodies[RECORDS][200];
+    static const char *all[RECORDS];
+    for (int n = 0; n < RECORDS; n++) {
+        snprintf(bodies[n], sizeof bodies[n], "no JSON, number %d", n);
+        all[n] = bodies[n];
+    }
+    webhook_door_close(&door);
+    open_door(RECORDS);
+    database_is_up = false;
+    recover(RECORDS, all);
+    play_for(played_second_us);
+    assert_int_equal(door.deliveries.used, replays_under_way_max); /* the rest of the pool is for those who come now */
+    database_is_up = true;
+    play_for(minute_us);
+    assert_true(replay_is_done(&replay));
+    assert_int_equal(recovered_retired, RECORDS);
+    assert_int_equal(db.kept, RECORDS);
+}
+
+static void a_drain_forgets_the_record_that_is_being_read(void **)
+{
+    recover(1, (const char *const[]){ STARTED("call_1") });
+    drain(); /* the helper comes home to a replay that has stopped */
+    assert_int_equal(recovered_retired, 0);
+    assert_int_equal(door.deliveries.used, 0);
+    assert_int_equal(shard.holds, 0);
+}
+
 static void a_drain_leaves_what_is_not_told_in_the_journal(void **)
 {
     database_is_up = false;
@@ -429,6 +496,8 @@ int main(void)
         TEST(no_room_for_another_call_is_503),
         TEST(what_is_not_understood_is_acknowledged_kept_and_retired),
         TEST(two_workspaces_that_send_the_same_nonsense_do_not_meet),
+        TEST(what_the_quarantine_may_not_keep_stays_in_the_journal),
+        TEST(a_drain_keeps_the_one_that_is_being_kept_and_leaves_the_rest),
         TEST(what_had_no_tenant_may_find_one_when_it_is_sent_again),
         TEST(what_becomes_durable_while_draining_is_left_to_the_journal),
         TEST(a_drain_without_a_database_lets_go_of_the_quarantine),
@@ -437,6 +506,8 @@ int main(void)
         TEST(every_record_of_an_earlier_life_is_told_and_retired_without_an_answer),
         TEST(records_that_find_no_room_are_told_later),
         TEST(a_record_that_finds_no_memory_is_told_when_there_is_some),
+        TEST(more_records_than_may_be_under_way_are_told_as_others_are_settled),
+        TEST(a_drain_forgets_the_record_that_is_being_read),
         TEST(a_drain_leaves_what_is_not_told_in_the_journal),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
