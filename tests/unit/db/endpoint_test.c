@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include "db/admin.h"
 #include "db/endpoint.h"
 
 static struct endpoint opened(const char *url)
@@ -17,7 +18,7 @@ static struct endpoint opened(const char *url)
 static void sockets_and_addresses_need_no_looking_up(void **)
 {
     static const char *const urls[] = { "postgresql://u@/db?host=/run/postgresql", "postgresql://u@127.0.0.1:5432/db", "postgresql://u@[::1]/db",
-                                        "host=db.example hostaddr=192.0.2.1 dbname=x", "postgresql:///db" };
+                                        "host=db.example hostaddr=192.0.2.1 dbname=x", "postgresql:///db", "host=@abstract dbname=x" };
     for (uint32_t n = 0; n < sizeof urls / sizeof urls[0]; n++) {
         struct endpoint e = opened(urls[n]);
         struct endpoint_route r;
@@ -63,6 +64,39 @@ static void a_name_without_an_address_is_no_route(void **)
     endpoint_close(&e);
 }
 
+/* libpq would be given lists of different lengths, or half a name. */
+static void names_that_are_too_long_or_too_many_are_no_route(void **)
+{
+    char url[40'000] = "host=";
+    struct endpoint_route r;
+    memset(url + strlen(url), 'x', 300);
+    strcat(url, " dbname=db");
+    struct endpoint e = opened(url);
+    assert_true(endpoint_has_names(&e));
+    endpoint_find_route(&e, &r);
+    assert_false(r.found);
+    endpoint_close(&e);
+
+    strcpy(url, "dbname=db host=localhost");
+    for (uint32_t n = 0; n < 2'000; n++) strcat(url, ",192.0.2.7");
+    e = opened(url);
+    endpoint_find_route(&e, &r);
+    assert_false(r.found);
+    endpoint_close(&e);
+}
+
+static void a_url_may_name_a_role(void **)
+{
+    char user[8];
+    assert_true(db_user_of("postgresql://zoe@/db", user, sizeof user));
+    assert_string_equal(user, "zoe");
+    assert_true(db_user_of("host=/tmp user=mia dbname=db", user, sizeof user));
+    assert_string_equal(user, "mia");
+    assert_false(db_user_of("postgresql:///db", user, sizeof user));
+    assert_false(db_user_of("postgresql://somebody@/db", user, sizeof user)); /* cut, it would be another role */
+    assert_false(db_user_of("this is no URL", user, sizeof user));
+}
+
 static void what_is_no_url_is_refused(void **)
 {
     struct endpoint e;
@@ -75,6 +109,8 @@ int main(void)
         cmocka_unit_test(sockets_and_addresses_need_no_looking_up),
         cmocka_unit_test(a_name_becomes_its_addresses_each_with_its_name_and_port),
         cmocka_unit_test(a_name_without_an_address_is_no_route),
+        cmocka_unit_test(names_that_are_too_long_or_too_many_are_no_route),
+        cmocka_unit_test(a_url_may_name_a_role),
         cmocka_unit_test(what_is_no_url_is_refused),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
