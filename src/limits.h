@@ -69,6 +69,10 @@ constexpr uint32_t tls_stash_bytes = 64 * 1024;
 constexpr uint64_t calcom_answer_heap_bytes = UINT64_C(64) << 20;
 /* A 429 is believed within these; the default is the length of Cal.com's own block. Longer ones are waited for in steps. */
 constexpr uint32_t calcom_block_ms_min = 1'000, calcom_block_ms_default = 60'000, calcom_block_ms_max = 600'000;
+/* The window of Cal.com's limits. */
+constexpr uint32_t calcom_minute_ms = 60'000;
+/* Of what Cal.com says is left, these stay: an engine that has just begun must ask before it knows, once in 15 s as long as nobody answers. */
+constexpr uint32_t calcom_requests_left_min = 4;
 /* How long a booking or a look-up waits for room in the budget. Past it: not sent, and the flow plans its next try itself. */
 constexpr uint32_t calcom_budget_wait_ms = 5'000;
 /* A probe of a half-open breaker is answered within this, as a rule; then the next may go. */

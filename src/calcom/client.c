@@ -81,19 +81,36 @@ static void finish_not_sent(struct calcom_op *op, uint64_t retry_at_us, const ch
 
 static struct slice header(const struct calcom_op *op, const char *name) { return http_call_header(&op->call, slice_from_text(name)); }
 
-/* A 429 silences the account. So does an answer that says that it was the last one allowed: another engine may share the key. */
-static void heed_rate_limit(struct calcom_op *op)
+/* A 429 silences the account. */
+static void heed_429(struct calcom_op *op, struct calcom_rate_headers h)
 {
     struct calcom_account *a = account_of(op);
-    struct calcom_rate_headers h = { header(op, "Retry-After"), header(op, "X-RateLimit-Reset-Default"), header(op, "Date") };
-    bool was_last = slice_equal(header(op, "X-RateLimit-Remaining-Default"), slice_of("0")) && !slice_is_absent(h.reset);
-    if (op->call.status != 429 && !was_last) return;
-
-    uint64_t block_us = calcom_block_us(h, a->shard->wall_us);
+    uint64_t               block_us = calcom_block_us(h, a->shard->wall_us);
     budget_block(&a->budget, a->shard->now_us + block_us);
-    if (op->call.status != 429) return;
     op->retry_at_us = a->budget.blocked_until_us;
     log_event(LOG_WARNING, "calcom_throttled", log_integer("company", a->company_id), log_integer("block_ms", block_us / 1000));
+}
+
+/* Every answer tells how much of the key's minute is left, whoever used the rest. */
+static void heed_minute(struct calcom_account *a, struct calcom_minute m)
+{
+    const uint64_t minute_us = calcom_minute_ms * UINT64_C(1000);
+    uint64_t       ends_at_us = a->shard->now_us + m.ends_in_us;
+    uint32_t       left = m.left > calcom_requests_left_min ? m.left - calcom_requests_left_min : 0;
+    budget_learn(&a->budget, left, ends_at_us > minute_us ? ends_at_us - minute_us : 0);
+}
+
+/* A 5xx without a word on limits may be a proxy's, which has counted nothing and knows nothing. */
+static void tell_budget(struct calcom_op *op)
+{
+    struct calcom_account     *a = account_of(op);
+    struct calcom_rate_headers h = { .retry_after = header(op, "Retry-After"), .date = header(op, "Date"),
+                                     .reset = header(op, "X-RateLimit-Reset-Default"), .remaining = header(op, "X-RateLimit-Remaining-Default") };
+    struct calcom_minute       minute;
+    if (op->call.status == 429) heed_429(op, h);
+    else if (calcom_read_minute(h, a->shard->wall_us, &minute)) heed_minute(a, minute);
+    else if (op->call.status < 500) budget_learn(&a->budget, BUDGET_UNTOLD, 0);
+    else budget_ask_again(&a->budget);
 }
 
 static enum breaker_answer breaker_answer_of(const struct http_call *call)
@@ -143,6 +160,7 @@ static void finish_unanswered(struct calcom_op *op)
 {
     enum http_outcome outcome = op->call.outcome;
     ensure(!op->call.maybe_sent || (outcome != HTTP_NOT_CONNECTED && outcome != HTTP_NOT_TRUSTED));
+    if (!op->call.maybe_sent) budget_ask_again(&account_of(op)->budget);
     finish(op, op->call.maybe_sent ? CALCOM_UNKNOWN : CALCOM_NOT_SENT, CALCOM_REFUSAL_NONE, http_failure_message(outcome));
 }
 
@@ -214,7 +232,7 @@ static void http_done(struct http_call *call)
     }
     op->status = call->status;
     histogram_record(&a->counters.latency_us, call->answered_at_us - call->started_at_us);
-    heed_rate_limit(op);
+    tell_budget(op);
     if (call->status >= 200 && call->status <= 299) {
         take_answer(op);
         return;

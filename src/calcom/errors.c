@@ -138,7 +138,7 @@ struct calcom_judgement calcom_judge(enum calcom_question q, uint16_t status, st
     return judgement;
 }
 
-/* -- 429 -- */
+/* -- limits -- */
 
 static const int64_t second_us = 1'000'000;
 
@@ -170,14 +170,30 @@ static bool read_wait(struct slice text, int64_t now_us, int64_t *wait_us)
     return *wait_us >= 0;
 }
 
+static int64_t time_of_answer(struct calcom_rate_headers h, int64_t wall_us)
+{
+    int64_t at_us;
+    return read_http_date(slice_trim(h.date), &at_us) ? at_us : wall_us;
+}
+
 uint64_t calcom_block_us(struct calcom_rate_headers h, int64_t wall_us)
 {
     const int64_t least_us = calcom_block_ms_min * INT64_C(1000), most_us = calcom_block_ms_max * INT64_C(1000);
-    int64_t       now_us = wall_us, wait_us;
-    if (!read_http_date(slice_trim(h.date), &now_us)) now_us = wall_us;
+    int64_t       now_us = time_of_answer(h, wall_us), wait_us;
     if (!read_wait(h.retry_after, now_us, &wait_us) && !read_wait(h.reset, now_us, &wait_us)) wait_us = calcom_block_ms_default * INT64_C(1000);
     if (wait_us < least_us) return (uint64_t)least_us;
     return (uint64_t)(wait_us < most_us ? wait_us : most_us);
+}
+
+bool calcom_read_minute(struct calcom_rate_headers h, int64_t wall_us, struct calcom_minute *m)
+{
+    const int64_t most_us = calcom_minute_ms * INT64_C(1000);
+    uint64_t      left;
+    int64_t       wait_us;
+    if (!slice_to_u64(slice_trim(h.remaining), UINT32_MAX - 1, &left)) return false;
+    if (!read_wait(h.reset, time_of_answer(h, wall_us), &wait_us)) return false;
+    *m = (struct calcom_minute){ .left = (uint32_t)left, .ends_in_us = (uint64_t)(wait_us < most_us ? wait_us : most_us) };
+    return true;
 }
 
 /* -- names -- */

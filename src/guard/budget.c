@@ -1,7 +1,12 @@
 #include "guard/budget.h"
 #include "base/ensure.h"
 
-static uint64_t sent_at(const struct budget *b, uint32_t nth) { return b->sent_at_us[(b->first + nth) % BUDGET_REQUESTS_MAX]; }
+/* As a rule a request that asks is answered within this; then the others may try again. */
+static const uint64_t probe_answered_us = 1'000'000;
+
+static uint32_t place_of(const struct budget *b, uint32_t nth) { return (b->first + nth) % BUDGET_REQUESTS_MAX; }
+static uint64_t sent_at(const struct budget *b, uint32_t nth) { return b->sent_at_us[place_of(b, nth)]; }
+static uint64_t later(uint64_t a_us, uint64_t b_us) { return a_us > b_us ? a_us : b_us; }
 static uint64_t free_again_at(const struct budget *b, uint32_t nth) { return sent_at(b, nth) + b->config.window_ms * UINT64_C(1000); }
 
 /* How many of a window this priority may fill; at least one. */
@@ -14,9 +19,21 @@ static uint32_t allowed_to(const struct budget *b, enum budget_priority p)
 static void forget_what_left_the_window(struct budget *b, uint64_t now_us)
 {
     while (b->count > 0 && free_again_at(b, 0) <= now_us) {
-        b->first = (b->first + 1) % BUDGET_REQUESTS_MAX;
+        b->first = place_of(b, 1);
         b->count -= 1;
     }
+}
+
+/* When one of this priority may go; now_us: now. */
+static uint64_t room_at(const struct budget *b, enum budget_priority p, uint64_t now_us)
+{
+    uint32_t allowed = allowed_to(b, p);
+    uint64_t at_us = later(now_us, b->blocked_until_us);
+    /* Room for this priority comes when all but `allowed - 1` have left the window. */
+    if (b->count >= allowed) at_us = later(at_us, free_again_at(b, b->count - allowed));
+    bool asking = !b->heard && now_us < b->probe_until_us;
+    if (asking) at_us = later(at_us, b->probe_until_us < now_us + probe_answered_us ? b->probe_until_us : now_us + probe_answered_us);
+    return at_us;
 }
 
 void budget_init(struct budget *b, struct budget_config config)
@@ -31,6 +48,7 @@ struct budget_config budget_config_default(void)
     return (struct budget_config){
         .requests_per_window = 110,
         .window_ms = 65'000,
+        .probe_ms = 15'000,
         .reserve_percent = { [BUDGET_SETTLE] = 0, [BUDGET_BOOKING] = 15, [BUDGET_CHECK] = 40, [BUDGET_SYNC] = 65 },
     };
 }
@@ -40,23 +58,37 @@ bool budget_take(struct budget *b, enum budget_priority p, uint64_t now_us, uint
     ensure(b->count == 0 || now_us >= sent_at(b, b->count - 1)); /* the clock never goes back */
     forget_what_left_the_window(b, now_us);
 
-    uint32_t allowed = allowed_to(b, p);
-    bool     full = b->count >= allowed;
-    if (full || now_us < b->blocked_until_us) {
-        /* Room for this priority comes when all but `allowed - 1` have left the window. */
-        uint64_t room_at_us = full ? free_again_at(b, b->count - allowed) : now_us;
-        *retry_at_us = room_at_us > b->blocked_until_us ? room_at_us : b->blocked_until_us;
+    uint64_t room_at_us = room_at(b, p, now_us);
+    if (room_at_us > now_us) {
+        *retry_at_us = room_at_us;
         return false;
     }
-    b->sent_at_us[(b->first + b->count) % BUDGET_REQUESTS_MAX] = now_us;
+    b->sent_at_us[place_of(b, b->count)] = now_us;
     b->count += 1;
+    b->probe_until_us = now_us + b->config.probe_ms * UINT64_C(1000);
     return true;
 }
 
 void budget_block(struct budget *b, uint64_t until_us)
 {
-    if (until_us > b->blocked_until_us) b->blocked_until_us = until_us;
+    b->heard = true;
+    b->blocked_until_us = later(b->blocked_until_us, until_us);
 }
+
+void budget_learn(struct budget *b, uint32_t left, uint64_t since_us)
+{
+    b->heard = true;
+    if (left >= b->config.requests_per_window) return;
+
+    uint32_t used = b->config.requests_per_window - left;
+    for (; b->count < used; b->count++) { /* what others have sent */
+        b->first = place_of(b, BUDGET_REQUESTS_MAX - 1);
+        b->sent_at_us[b->first] = 0;
+    }
+    for (uint32_t n = b->count - used; n < b->count && sent_at(b, n) < since_us; n++) b->sent_at_us[place_of(b, n)] = since_us;
+}
+
+void budget_ask_again(struct budget *b) { b->probe_until_us = 0; }
 
 uint32_t budget_left(const struct budget *b, uint64_t now_us)
 {

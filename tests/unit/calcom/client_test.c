@@ -72,7 +72,7 @@ static struct calcom_find wanted(void)
                                  .attendee_email = slice_of("zoe@example.com"), .reference = slice_of("t42-0001") };
 }
 
-static int set_up(void **)
+static int open_unheard(void **)
 {
     memset(&op, 0, sizeof op);
     memset(ops, 0, sizeof ops);
@@ -84,6 +84,14 @@ static int set_up(void **)
     account = calcom_account_open(&shard, &credential, &config);
     assert_non_null(account);
     return 0;
+}
+
+/* As nearly always: Cal.com has answered before, and did not speak of limits. */
+static int set_up(void **state)
+{
+    int failed = open_unheard(state);
+    budget_learn(calcom_account_budget(account), BUDGET_UNTOLD, 0);
+    return failed;
 }
 
 static int tear_down(void **)
@@ -413,7 +421,92 @@ static void the_last_one_allowed_is_believed_without_a_429(void **)
     calcom_get_me(account, &op, done);
     run_ready();
     expect(&op, CALCOM_NOT_SENT);
-    assert_int_equal(op.retry_at_us, shard.now_us + 30 * second_us);
+    assert_int_equal(op.retry_at_us, shard.now_us + 35 * second_us); /* counted over 65 s */
+}
+
+static void say_left(const char *remaining, const char *reset)
+{
+    answer_headers[0] = (struct http_header){ slice_of("X-RateLimit-Remaining-Default"), slice_from_text(remaining) };
+    answer_headers[1] = (struct http_header){ slice_of("X-RateLimit-Reset-Default"), slice_from_text(reset) };
+    answer_header_count = 2;
+}
+
+static void every_answer_tells_what_the_key_has_left_whoever_used_it(void **)
+{
+    say_left("24", "30");
+    calcom_get_booking(account, &op, slice_of("7kYb"), done);
+    answer(200, booking);
+    assert_int_equal(budget_left(calcom_account_budget(account), shard.now_us), 20);
+    say_left("14", "30");
+    calcom_get_booking(account, &op, slice_of("7kYb"), done);
+    answer(503, "");
+    assert_int_equal(budget_left(calcom_account_budget(account), shard.now_us), 10);
+    say_left("3", "30");
+    calcom_get_booking(account, &op, slice_of("7kYb"), done);
+    answer(404, "");
+    assert_int_equal(budget_left(calcom_account_budget(account), shard.now_us), 0);
+    pass(36 * second_us);
+    assert_int_equal(budget_left(calcom_account_budget(account), shard.now_us), 110 - 3);
+}
+
+static void absurd_words_about_what_is_left_change_nothing(void **)
+{
+    static const struct { const char *remaining, *reset; } rows[] = {
+        { "-1", "30" }, { "", "30" }, { "none", "30" }, { "0", "-30" }, { "0", "" }, { "18446744073709551616", "30" }, { "4294967295", "30" }, { "1000000", "0" },
+    };
+    for (uint32_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        say_left(rows[n].remaining, rows[n].reset);
+        create(&op);
+        answer(201, booking);
+        expect(&op, CALCOM_OK);
+        assert_int_equal(budget_left(calcom_account_budget(account), shard.now_us), 110 - 1 - n);
+    }
+}
+
+/* The life before may have used the key's minute up: kill -9 forgets what was sent. */
+static void one_asks_first_what_the_life_before_has_left(void **)
+{
+    for (int n = 0; n < 20; n++) create(&ops[n]);
+    calcom_list_slots(account, &ops[20], 987, start_us, start_us + 1, slice_absent, done);
+    run_ready();
+    expect(&ops[20], CALCOM_NOT_SENT);
+    assert_int_equal(sent_count, 1);
+    pass(second_us + 2'000);
+    assert_int_equal(sent_count, 1);
+    say_left("30", "30");
+    answer(201, booking);
+    pass(second_us + 2'000);
+    assert_int_equal(sent_count, 1 + 10); /* 26 for us, of which bookings leave 16 to look-ups */
+    while (under_way_count > 0) answer(201, booking);
+    pass(10 * second_us);
+    for (int n = 0; n < 20; n++) assert_false(ops[n].running);
+}
+
+static void a_silent_cal_com_is_asked_again_after_a_while(void **)
+{
+    create(&ops[0]);
+    pass(14 * second_us);
+    create(&ops[1]);
+    assert_int_equal(sent_count, 1);
+    pass(1 * second_us + 2'000);
+    assert_int_equal(sent_count, 2);
+    while (under_way_count > 0) answer(201, booking);
+}
+
+static void a_proxy_that_knows_no_limits_does_not_speak_for_cal_com(void **)
+{
+    create(&ops[0]);
+    answer(502, "<html></html>");
+    create(&ops[1]);
+    create(&ops[2]);
+    assert_int_equal(sent_count, 2);
+    end_call(HTTP_NOT_CONNECTED, false, 0, slice_absent);
+    create(&ops[3]);
+    assert_int_equal(sent_count, 3);
+    answer(201, booking); /* no headers on limits: our own count is all there is */
+    pass(second_us + 2'000);
+    assert_int_equal(sent_count, 4);
+    answer(201, booking);
 }
 
 static void checks_run_out_before_bookings_and_bookings_before_look_ups(void **)
@@ -497,6 +590,7 @@ static void a_credential_that_could_not_be_sent_opens_no_account(void **)
     for (size_t n = 0; n < sizeof bad / sizeof *bad; n++) assert_null(calcom_account_open(&shard, &bad[n], &config));
 }
 
+#define in_new_world(test) cmocka_unit_test_setup_teardown(test, open_unheard, tear_down)
 #define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -516,6 +610,11 @@ int main(void)
         in_world(a_refusal_or_429_is_no_failure_of_theirs),
         in_world(a_429_stops_the_account_until_it_says),
         in_world(the_last_one_allowed_is_believed_without_a_429),
+        in_world(every_answer_tells_what_the_key_has_left_whoever_used_it),
+        in_world(absurd_words_about_what_is_left_change_nothing),
+        in_new_world(one_asks_first_what_the_life_before_has_left),
+        in_new_world(a_silent_cal_com_is_asked_again_after_a_while),
+        in_new_world(a_proxy_that_knows_no_limits_does_not_speak_for_cal_com),
         in_world(checks_run_out_before_bookings_and_bookings_before_look_ups),
         in_world(a_check_is_told_at_once_what_a_look_up_waits_for),
         in_world(a_booking_that_is_given_up_while_it_waits_was_never_sent),

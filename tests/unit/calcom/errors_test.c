@@ -170,7 +170,7 @@ static const int64_t noon_us = INT64_C(784'111'777) * 1'000'000; /* Sun, 06 Nov 
 
 static uint64_t block_s(const char *retry_after, const char *reset, const char *date)
 {
-    struct calcom_rate_headers h = { slice_from_text(retry_after), slice_from_text(reset), slice_from_text(date) };
+    struct calcom_rate_headers h = { .retry_after = slice_from_text(retry_after), .reset = slice_from_text(reset), .date = slice_from_text(date) };
     uint64_t us = calcom_block_us(h, noon_us);
     assert_int_equal(us % 1'000'000, 0);
     return us / 1'000'000;
@@ -196,6 +196,34 @@ static void their_date_counts_where_the_clocks_differ(void **)
 {
     /* Their clock is four minutes behind ours: 30 s from their now, which is long past on ours. */
     assert_int_equal(block_s("Sun, 06 Nov 1994 08:46:07 GMT", nullptr, "Sun, 06 Nov 1994 08:45:37 GMT"), 30);
+}
+
+static void what_is_left_of_a_minute_is_believed_only_in_numbers(void **)
+{
+    static const struct { const char *remaining, *reset, *date; bool told; uint32_t left, ends_in_s; } rows[] = {
+        { "0", "45", nullptr, true, 0, 45 },
+        { " 119 ", "60", nullptr, true, 119, 60 },
+        { "7", "0", nullptr, true, 7, 0 },
+        { "7", "86400", nullptr, true, 7, 60 },                                            /* no window of theirs is longer */
+        { "7", "1773151242", "Tue, 10 Mar 2026 14:00:00 GMT", true, 7, 42 },               /* an epoch, by their own clock */
+        { nullptr, "45", nullptr, false, 0, 0 },
+        { "7", nullptr, nullptr, false, 0, 0 },
+        { "", "45", nullptr, false, 0, 0 },
+        { "-1", "45", nullptr, false, 0, 0 },
+        { "7.5", "45", nullptr, false, 0, 0 },
+        { "7", "-45", nullptr, false, 0, 0 },
+        { "99999999999999999999", "45", nullptr, false, 0, 0 },
+        { "4294967295", "45", nullptr, false, 0, 0 },
+        { "many", "soon", nullptr, false, 0, 0 },
+        { "7", "1773151100", "Tue, 10 Mar 2026 14:00:00 GMT", false, 0, 0 },               /* it is over */
+    };
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        struct calcom_rate_headers h = { .reset = slice_from_text(rows[n].reset), .date = slice_from_text(rows[n].date), .remaining = slice_from_text(rows[n].remaining) };
+        struct calcom_minute m = {};
+        assert_int_equal(calcom_read_minute(h, noon_us, &m), rows[n].told);
+        assert_int_equal(m.left, rows[n].left);
+        assert_int_equal(m.ends_in_us, rows[n].ends_in_s * UINT64_C(1'000'000));
+    }
 }
 
 static void absurd_waits_are_bounded(void **)
@@ -230,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_429_is_waited_out_as_long_as_it_says),
         cmocka_unit_test(a_reset_over_a_billion_is_an_epoch),
         cmocka_unit_test(their_date_counts_where_the_clocks_differ),
+        cmocka_unit_test(what_is_left_of_a_minute_is_believed_only_in_numbers),
         cmocka_unit_test(absurd_waits_are_bounded),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
