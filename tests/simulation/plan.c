@@ -163,7 +163,7 @@ static void draw_service(struct planned_company *c, uint32_t company, uint32_t n
     static const uint32_t lengths[] = { 15, 20, 30, 45, 60, 90 };
     struct planned_service *s = &c->services[n];
     int64_t people = 100 + 10 * (int64_t)company, types = 70'000 + 100 * (int64_t)company + 10 * (int64_t)n;
-    *s = (struct planned_service){ .kind = kinds[n], .minutes = lengths[prng_below(d, 6)], .id = 5'001 + 10 * (int64_t)company + n, .event_type = types };
+    *s = (struct planned_service){ .kind = kinds[(n + 2 * (company % 2)) % PLAN_SERVICES_MAX], .minutes = lengths[prng_below(d, 6)], .id = 5'001 + 10 * (int64_t)company + n, .event_type = types };
     if (happens(d, 0.3)) s->buffer_after_minutes = 5;
     PRINT_INTO(s->name, "%s Dienst %u", c->key, n);
     switch (s->kind) {
@@ -316,6 +316,14 @@ const struct planned_service *plan_service_said(const struct plan *p, const stru
  * only the simulator's own shard may; the network's cuts stand for them. */
 static bool is_drawn(enum sim_fault f) { return f != SIM_FAULT_NO_FAULT && !sim_fault_is_of_the_port(f) && !sim_fault_is_of_webhooks(f); }
 
+/* The rule that shows whoever asks again too early: nothing is there yet, a second create finds another host free, and then the first is committed after all. */
+static void draw_late_commits(struct planned_fault *f, struct prng *d, double rate)
+{
+    uint64_t after_patience_ms = between(d, 46'000, 58'000); /* the engine has stopped to wait, and looks */
+    print_into(f->rule, sizeof f->rule, "{\"seed\":%llu,\"rate\":%.3f,\"endpoint\":\"create_booking\",\"delay_ms\":%llu,\"faults\":[\"late_commit\"]}",
+               (unsigned long long)(prng_next(d) >> 12), rate, (unsigned long long)(happens(d, 0.5) ? after_patience_ms : between(d, 500, 5'000)));
+}
+
 static void draw_fault(struct plan *p, uint32_t n, double rate)
 {
     static const char *const endpoints[] = { "any", "any", "create_booking", "create_booking", "create_booking", "list_bookings", "list_bookings", "slots", "cancel_booking" };
@@ -324,6 +332,7 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
     uint64_t busy_us = p->calm_at_us - world_begins_at_us;
     *f = (struct planned_fault){ .number = n, .at_us = world_begins_at_us + (happens(&d, 0.5) ? 0 : prng_below(&d, busy_us / 3)) };
     f->until_us = happens(&d, 0.7) ? p->calm_at_us : f->at_us + between(&d, second_us, busy_us / 2);
+    if (happens(&d, 0.15)) return draw_late_commits(f, &d, rate);
     struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
     struct json_writer w = json_writer_over(&b);
     json_begin_object(&w, nullptr);
