@@ -8,7 +8,7 @@ zig=$tools/venv/bin/zig
 
 packages_to_build="python3 python3-venv openssl libpq-dev libicu-dev postgresql postgresql-contrib"
 packages_newer="liburing-dev libmbedtls-dev libllhttp-dev libyyjson-dev"  # Debian 13's, where this is Debian 12
-packages_to_test="clang-19 libclang-rt-19-dev llvm-19 libcmocka-dev spin gcc libc6-dev"
+packages_to_test="clang-19 libclang-rt-19-dev llvm-19 libcmocka-dev spin gcc libc6-dev patch"
 free_mib_needed=3000
 
 say()  { printf '%s\n' "$*" >&2; }

@@ -132,8 +132,7 @@ class Build:
         if done.returncode != 0:
             raise BuildFailed(f"the simulator does not link ({self.variant}):\n{done.stderr[-6000:]}")
         fresh.replace(output)
-        described = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
-        (self.directory / "commit").write_text(described.stdout.strip() or "unknown")
+        (self.directory / "commit").write_text(commit())
         return output
 
     def test_program(self, source):
@@ -161,6 +160,14 @@ class Build:
         own = self.compile_all([s for s in simulators if self.is_touched(s)] + engines)
         kept = base.compile_all([s for s in simulators if not self.is_touched(s)])
         return self.link([*own, *kept], base.archives())
+
+
+def commit():
+    """What a failure names. A machine need not have git to live worlds."""
+    try:
+        return subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def certify(directory):
