@@ -155,6 +155,7 @@ static bool ended(struct child *c, int status, const struct options *o, struct s
     }
     s->worlds += 1;
     s->failed += !held;
+    if (s->worlds % 500 == 0) fprintf(stderr, "%" PRIu64 " worlds, %" PRIu64 " failed\n", s->worlds, s->failed);
     add(s, c->report);
     return false;
 }
