@@ -280,11 +280,10 @@ static void make_foreign(struct sim_booking *b)
     b->engine_reference = slice_of("foreign");
 }
 
-/* One row, or those of a series; the true clock and the fault get their say. */
-static struct sim_series commit_rows(struct sim_exchange *x, struct sim_refusal *refusal)
+/* One row, or those of a series; the true clock and the fault get their say. Fewer than wanted: *refusal. */
+static struct sim_series commit_rows(struct sim_exchange *x, uint32_t wanted, struct sim_refusal *refusal)
 {
     struct sim_world *w = &x->simulator->world;
-    uint32_t wanted = x->behaviour.commits_half ? (x->create.occurrences + 1) / 2 : x->create.occurrences;
     struct sim_series made = { 0 };
     if (x->create.type->recurrence_count) {
         made = booking_commit_series(w, &x->create, &x->plan, wanted, x->request.now_us, refusal);
@@ -304,12 +303,12 @@ static void commit_create(struct sim_exchange *x, struct sim_answer *a)
 {
     struct simulator *s = x->simulator;
     struct sim_refusal refusal;
-    struct sim_series made = commit_rows(x, &refusal);
-    bool complete = made.count == x->create.occurrences || x->behaviour.commits_half;
+    uint32_t wanted = x->behaviour.commits_half ? (x->create.occurrences + 1) / 2 : x->create.occurrences;
+    struct sim_series made = commit_rows(x, wanted, &refusal);
     for (uint32_t i = 0; i < made.count; i++) /* before the reply: as there */
         webhooks_send(s, made.first[i].status == SIM_PENDING ? SIM_BOOKING_REQUESTED : SIM_BOOKING_CREATED, &made.first[i], &x->request.cause);
     if (made.count > 0) note(x, slice_absent, made.first->uid);
-    if (!complete) endpoint_refuse(&x->request, a, &refusal);
+    if (made.count < wanted) endpoint_refuse(&x->request, a, &refusal);
     else if (x->create.type->recurrence_count) endpoint_say_series(a, 201, made.first, made.count);
     else endpoint_say_booking(a, 201, made.first);
     for (uint32_t i = 0; i < made.count; i++) host_act_later(s, &made.first[i], x->behaviour.host_act, x->behaviour.delay_ms);

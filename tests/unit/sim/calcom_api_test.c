@@ -344,6 +344,21 @@ static void a_partial_series_is_an_error_with_bookings(void **)
     assert_int_equal(booked("ref"), 2);
 }
 
+/* It is not a series, and its only row was not made: the refusal is said, whatever the fault would have said of half a series. */
+static void the_loser_of_a_race_has_no_half_to_show(void **)
+{
+    struct heard one, two;
+    control("POST", "/control/settings", "{\"race_window_ms\":100}", &one);
+    set_fault("{\"endpoint\":\"create_booking\",\"fault\":\"partial_series\",\"count\":2}");
+    int first = dial_calcom(), second = dial_calcom();
+    say_create(first, TEN, "ref");
+    say_create(second, TEN, "other");
+    hear_all(first, &one);
+    hear_all(second, &two);
+    assert_true((one.status == 500 && two.status == 409) || (one.status == 409 && two.status == 500));
+    assert_int_equal(booked("ref") + booked("other"), 1);
+}
+
 /* -- OAuth -- */
 
 static void refresh(const char *token, struct heard *h)
@@ -767,6 +782,7 @@ int main(void)
         simulated(who_hosts_decides_on_a_pending_booking_once),
         simulated(a_series_is_answered_as_a_list_and_cancelled_by_its_own_uid),
         simulated(a_partial_series_is_an_error_with_bookings),
+        simulated(the_loser_of_a_race_has_no_half_to_show),
         simulated(a_refresh_token_is_good_for_one_use),
         simulated(a_refresh_whose_answer_is_lost_has_used_the_token),
         simulated(a_half_body_under_its_own_length_is_no_json),
