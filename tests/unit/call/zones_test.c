@@ -42,6 +42,7 @@ static void when_all_places_are_taken_the_oldest_makes_room(void **)
     struct zones z = {};
     int64_t noon[NAMES];
     for (uint32_t n = 0; n < NAMES; n++) noon[n] = noon_in(get(&z, names[n]));
+    for (uint32_t n = 0; n < ZONES_MAX; n++) assert_string_equal(z.entries[n].name, names[n < NAMES - ZONES_MAX ? ZONES_MAX + n : n]);
     for (uint32_t round = 0; round < 3; round++)
         for (uint32_t n = 0; n < NAMES; n++) assert_int_equal(noon_in(get(&z, names[n])), noon[n]);
     assert_int_equal(z.count, ZONES_MAX);
