@@ -171,7 +171,7 @@ static bool filing_is_free(struct call *c)
 static void start_filing(struct call *c, struct call_mail *m)
 {
     struct call_desk *d = c->desk;
-    struct filing *f = pool_acquire_head(&d->filings, offsetof(struct filing, steady.unit.calls)); /* 2 KiB of 25 */
+    struct filing *f = pool_acquire_head(&d->filings, offsetof(struct filing, steady.unit.calls)); /* half a KiB of 19 */
     ensure(f != nullptr); /* filing_is_free() */
     f->request.details[0] = 0;
     f->magic = filing_magic;
