@@ -4,7 +4,7 @@ BullMQ, by Go with PostgreSQL, and by nginx with php-fpm, with two servers that 
 the client (ringload), which is the same for all.
 
     bench/peers/run.py [--quick] [--peer NAME]… [--seconds S] [--rounds N] [--only TEXT] [--json FILE] [--prefix DIRECTORY]
-                       [--lock FILE]
+                       [--nice N] [--lock FILE]
 
 Bodies of 2 and 60 KB (call_ended), 64 and 1,000 connections; a closed loop, and an open one at 1,000, 3,000 and 10,000 a second; and all of it with a disk whose
 sync takes 5 ms longer. A round measures every peer in every cell, so a ratio is of two figures taken within seconds of each other. Every server is asked to
@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import fcntl
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -24,10 +25,10 @@ import tempfile
 import time
 
 import servers
-from servers import CLIENT_CPU, PEERS, ROOT, SERVER_CPU, core_us, cpu_us, forgeries, status_of, worlds
+from servers import CLIENT_CPU, PEERS, ROOT, SERVER_CPU, children_of, core_us, cpu_us, forgeries, status_of, worlds
 
 WARM_UP_S, CONNECTING_S = 1.5, 0.25 # a load before the one that is measured; and what of that one does not count
-RATES = (1000, 3000, 10_000)
+RATES = (10_000, 3000, 1000)
 ENGINES = ("instant", "ringmaster")
 
 
@@ -71,6 +72,7 @@ class Load:
     def __init__(self, bench, peer, arguments, seconds):
         out = bench.directory / "ringload.json"
         out.unlink(missing_ok=True)
+        bench.prefer({os.getpid(), *peer.pids()})
         began, busy, used = time.monotonic(), core_us(SERVER_CPU), cpu_us(peer.pids())
         done = subprocess.run(["taskset", "-c", str(CLIENT_CPU), bench.prefix / "bin" / "ringload", "--url", peer.url, "--key", peer.key, "--to", "+493023125001", "--event",
                                "call_ended", "--warmup", str(CONNECTING_S), "--duration", str(seconds + CONNECTING_S), *arguments, "--json", out],
@@ -153,8 +155,12 @@ def run_matrix(bench, peers, options, found, failures):
         for cell in (c for c in cells(options.quick) if options.only in str(c)):
             with turn(options.lock):
                 for name, peer in peers.items():
-                    if (peer.syncs or not cell.slow) and can_hold(cell, found[name]):
+                    if cell.slow and not peer.syncs:
+                        continue
+                    if can_hold(cell, found[name]):
                         run_cell(bench, peer, cell, number, options.seconds, found[name], failures)
+                    else:
+                        found[name].setdefault(cell, [])
 
 
 def run_cell(bench, peer, cell, number, seconds, found, failures):
@@ -180,12 +186,20 @@ def build_release():
 class Bench:
     """A folder on the disk that is measured, whom root becomes, and what the two engines share."""
 
-    def __init__(self, prefix):
-        self.prefix = pathlib.Path(prefix).resolve()
+    def __init__(self, prefix, nice=None):
+        self.prefix, self.nice = pathlib.Path(prefix).resolve(), nice
         self.user = worlds.unprivileged_user()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmaster-peers-", dir="/var/tmp"))
         self.directory.chmod(0o755)
         self.engines = servers.Engines(self)
+
+    def prefer(self, pids):
+        """Asks the kernel for more of the cores than others get: by process, and by session where it schedules those."""
+        for pid in children_of(pids) if self.nice is not None else ():
+            with contextlib.suppress(OSError): # it has ended, or the kernel knows no groups of sessions
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    os.setpriority(os.PRIO_PROCESS, int(task), self.nice)
+                pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(self.nice))
 
     def close(self):
         self.engines.close()
@@ -239,9 +253,9 @@ def print_cell(found, peers, cell):
     heads = HEADS_OPEN if cell.rate else HEADS_CLOSED
     print(f"\n### {cell}\n\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     for name, peer in peers.items():
-        if cell in found[name]:
+        if found[name].get(cell):
             print("| " + " | ".join(row(found, name, peer.name, cell)) + " |")
-        elif cell.closed() in found[name]:
+        elif cell in found[name]:
             print(f"| {peer.name} | cannot hold it" + " |" * (len(heads) - 1))
 
 
@@ -264,6 +278,7 @@ def parse():
     parser.add_argument("--json", type=pathlib.Path, help="where everything is written, too")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cells whose name holds this, as 'closed loop, 2kB'")
     parser.add_argument("--prefix", help="where a release of the engine is installed with its test-programs (absent: it is built)")
+    parser.add_argument("--nice", type=int, help="of servers and client; below 0 (root only) keeps others off the cores, on machines that several share")
     parser.add_argument("--lock", help="a file that is locked while a cell is measured, for machines that several share")
     return parser.parse_args()
 
@@ -272,7 +287,7 @@ def main():
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # so that what was started is stopped
     subprocess.run([ROOT / "bench" / "peers" / "setup.sh"], check=True)
-    bench = Bench(options.prefix or build_release())
+    bench = Bench(options.prefix or build_release(), options.nice)
     peers = {name: PEERS[name](bench) for name in options.peer or PEERS}
     found, failures = {name: {} for name in peers}, [] # peer → cell → what was measured, round by round
     try:
