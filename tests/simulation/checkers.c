@@ -160,9 +160,11 @@ void checkers_open(void) { checkers = (struct checkers){ 0 }; }
 
 void checkers_look(void)
 {
+    uint32_t shard = 0;
     note_service();
     check_lines();
     watch_bookings();
+    PROMISE(!engine_process_forgets_message(&shard), "no message waits for a shard that sleeps", "shard %u", shard);
 }
 
 void checkers_look_when_calm(void)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/hmac.h"
 #include "io/thread.h"
+#include "process.h"
 #include "world.h"
 
 /* One start of the engine. In the world's memory: what asks it to stop outlives it. */
@@ -135,5 +136,33 @@ void engine_process_hand_over(struct disk *to)
 }
 
 void engine_process_stop_former(void) { signal_life(former); }
+
+/* -- between its threads -- */
+
+struct inbox_seen { const struct envelope *top; uint64_t turns; };
+
+static struct inbox_seen see_inbox(struct shard *s)
+{
+    const struct envelope *top = atomic_load(&s->inbox.top);
+    return (struct inbox_seen){ top == INBOX_ASLEEP ? nullptr : top, counter_read(&s->turns) };
+}
+
+bool engine_process_forgets_message(uint32_t *shard)
+{
+    static struct inbox_seen before[SHARD_COUNT_MAX];
+    static struct life      *of;
+    struct shard_group      *g = &now->shared.group;
+    bool is_of_now = of == now, is_at_work = engine_process_serves() && !now->was_signalled && now->process->frozen_until_us + 1'000'000 < world_now_us();
+    of = is_at_work ? now : nullptr;
+    for (uint32_t n = 0; is_at_work && n < g->count; n++) {
+        struct inbox_seen seen = see_inbox(g->shards[n]);
+        bool waits = is_of_now && seen.top && seen.top == before[n].top && seen.turns == before[n].turns;
+        before[n] = seen;
+        if (!waits) continue;
+        *shard = n;
+        return true;
+    }
+    return false;
+}
 
 bool engine_process_serves(void) { return now && !process_is_over(world.engine) && now->serves; }

@@ -15,6 +15,7 @@ void  sim_free(void *memory);
 [[noreturn]] void sim_abort(void);
 
 enum : uint32_t { BLOCK_MAGIC = 0xb10c'b10c };
+static constexpr size_t poisoned_bytes_max = 256 * 1024; /* larger ones are pools, mostly pages that nobody has touched */
 
 /* Before what is lent; `start` is what the C library gave. */
 struct block {
@@ -51,6 +52,7 @@ static void take_back(struct block *b)
         b->owner->block_bytes -= b->bytes;
     }
     b->magic = 0;
+    if (b->bytes <= poisoned_bytes_max) memset(b->lent, 0xdb, b->bytes); /* who still looks here finds nonsense, the same each time */
     free(b->start);
 }
 

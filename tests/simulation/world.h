@@ -44,6 +44,7 @@ void engine_process_stop(void);              /* SIGTERM */
 void engine_process_hand_over(struct disk *to); /* another one is started beside it, on that disk, and is the engine from now on */
 void engine_process_stop_former(void);
 [[nodiscard]] bool engine_process_serves(void);
+[[nodiscard]] bool engine_process_forgets_message(uint32_t *shard); /* one was in the inbox of that shard already when this was asked last, and it has not turned since */
 
 /* -- calcom.c -- */
 void calcom_process_start(void);
@@ -95,7 +96,7 @@ void torture_begin(const struct world_options *o);       /* of world.engine, fro
 
 /* -- checkers.c -- */
 void checkers_open(void);
-void checkers_look(void);      /* while it runs: what must hold at every instant; after each step of a thousand */
+void checkers_look(void);      /* while it runs, every half second: what must hold at every instant */
 void checkers_look_when_calm(void);
 void checkers_look_when_stopped(void); /* the engine has drained: nothing is left behind */
 [[nodiscard]] uint64_t checkers_promises_checked(void);
