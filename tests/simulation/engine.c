@@ -51,6 +51,7 @@ static void settle_config(struct life *l)
     set(a, "webhooks-waiting", "1024");
     set(a, "connections", "256");
     set(a, "webhook-heap-mib", "16");
+    set(a, "breaker-failures", "%u", 2 + (unsigned)(world.plan.seed % 4));
     set(a, "budget-per-minute", "%u", world.plan.budget_per_minute);
     set(a, "log-level", "debug");
     struct config_error error;

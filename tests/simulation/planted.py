@@ -1,6 +1,6 @@
 """Are the checkers any good? planted.py plants each bug of tests/simulation/planted in a copy of the sources and lives worlds until one of them notices.
 
-    planted.py [--only NAME] [--budget WORLDS] [--first-seed N] [--jobs J] [--write]     searches; --write leaves the table in docs/PLANTED_BUGS.md
+    planted.py [--only NAME] [--budget WORLDS] [--first-seed N] [--jobs J] [--write]     searches; --write keeps what it found, and docs/PLANTED_BUGS.md
     planted.py --known [--only NAME] [--share K/N]     each with the seed that found it (planted/found.txt), as a rule in one world: for every day
 
 A bug is a unified diff against src/ or tests/simulation/, and its first line says which promise it breaks. What finds it is a world that breaks a promise with the
@@ -109,27 +109,36 @@ class Planted:
 # -- the table -----------------------------------------------------------------------------------------------------------------------------------
 
 
+def known():
+    """name → (seed, worlds, seconds, words) of earlier searches; seed None: not found in so many worlds."""
+    rows = [line.split(" | ", 4) for line in FOUND.read_text().splitlines() if line and not line.startswith("#")] if FOUND.exists() else []
+    return {name: (None if seed == "-" else int(seed), int(worlds), int(seconds), words) for name, seed, worlds, seconds, words in rows}
+
+
 def known_seeds():
-    rows = [line.split() for line in FOUND.read_text().splitlines() if line and not line.startswith("#")] if FOUND.exists() else []
-    return {name: int(seed) for name, seed in rows}
-
-
-def write_found(bugs):
-    seeds = known_seeds() | {b.name: b.seed for b in bugs if b.seed is not None}
-    FOUND.write_text("# A planted bug, and a seed whose world finds it; by planted.py --write.\n" + "".join(f"{name} {seeds[name]}\n" for name in sorted(seeds)))
+    return {name: seed for name, (seed, *_) in known().items() if seed is not None}
 
 
 def row(cells):
     return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
 
 
-def write_table(bugs, budget):
-    found = [b for b in bugs if b.seed is not None]
+def write(bugs, budget):
+    """What these searches came to takes the place of what is known of the same bugs."""
+    results = known() | {b.name: (b.seed, b.worlds or budget, round(b.seconds), b.words or "") for b in bugs}
+    all_bugs = chosen("", "0/1")
+    results = {b.name: results[b.name] for b in all_bugs if b.name in results}
+    FOUND.write_text("# Planted bug | seed of a world that finds it | worlds lived until then, from seed 1 on | seconds | noticed as. By planted.py --write.\n" +
+                     "".join(f"{name} | {'-' if seed is None else seed} | {worlds} | {seconds} | {words}\n" for name, (seed, worlds, seconds, words) in results.items()))
+    found = sum(seed is not None for seed, *_ in results.values())
     lines = ["# Planted bugs", "",
              "Each of these mistakes was planted in the sources, one at a time, and worlds were lived from seed 1 on until one of them noticed: a world that breaks a promise",
-             f"with the bug in it, and holds without. Written by `tests/simulation/planted.py --write`; {len(found)} of {len(bugs)} were found within {budget} worlds.", "",
+             f"with the bug in it, and holds without. {found} of {len(results)} were found. Written by `tests/simulation/planted.py --write`, on a machine with others on it: the",
+             "seconds, which count building, are for orders of magnitude. Another day's simulator draws other worlds from the same seeds.", "",
              row(["planted", "what it breaks", "noticed as", "worlds", "seed", "seconds"]), row(["---", "---", "---", "--:", "--:", "--:"])]
-    lines += [row([f"`{b.name}`", b.promise, b.words if b.seed is not None else "**not found**", b.worlds or f"> {budget}", b.seed if b.seed is not None else "", f"{b.seconds:.0f}"]) for b in bugs]
+    for bug in all_bugs:
+        seed, worlds, seconds, words = results.get(bug.name, (None, 0, 0, ""))
+        lines.append(row([f"`{bug.name}`", bug.promise, "**not found**" if seed is None else words, f"> {worlds}" if seed is None else worlds, "" if seed is None else seed, seconds]))
     TABLE.write_text("\n".join(lines) + "\n")
 
 
@@ -149,12 +158,14 @@ def chosen(only, share):
     return bugs[part::parts]
 
 
-def run(bugs, look):
+def run(bugs, look, budget_to_write=0):
     passed = failed = 0
     for bug in bugs:
         try:
             look(bug)
             tell(bug)
+            if budget_to_write:
+                write([bug], budget_to_write)
             passed, failed = passed + (bug.seed is not None), failed + (bug.seed is None)
         except (build.BuildFailed, subprocess.TimeoutExpired) as trouble:
             say(f"FAILED  {bug.name}: {trouble}")
@@ -176,10 +187,7 @@ def main():
     if a.known:
         passed, failed = run([b for b in bugs if b.name in seeds], lambda bug: bug.find_again(base, seeds[bug.name], a.jobs))
     else:
-        passed, failed = run(bugs, lambda bug: bug.search(base, a.budget, a.first_seed, a.jobs))
-    if a.write:
-        write_found(bugs)
-        write_table(bugs, a.budget)
+        passed, failed = run(bugs, lambda bug: bug.search(base, a.budget, a.first_seed, a.jobs), a.budget if a.write else 0)
     say(f"\n{passed} passed, {failed} failed")
     return failed > 0 or passed == 0
 
