@@ -21,9 +21,9 @@ void disk_set_climate(struct disk *d, const struct disk_climate *c);
 void disk_define(void); /* the ring's durable write; once per world */
 /* A file is there, whole and synced, with the directories above it: what an operator has put there before a process starts. */
 void disk_put(struct disk *d, const char *path, const void *bytes, size_t count);
-/* power_loss: also what file_write() and file_create_filled() had begun. Called by process_kill(). */
+/* Settles what was under way: by the end of the process that used it. */
 void disk_crash(struct disk *d);
-/* For planted bugs and for checks of the checkers: turns a bit of what is synced. */
+/* Turns a bit of what is synced. */
 void disk_rot(struct disk *d, uint64_t dice_throw);
 [[nodiscard]] uint64_t disk_used_bytes(const struct disk *d);
 

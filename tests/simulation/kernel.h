@@ -64,7 +64,6 @@ struct disk;
 /* `disk` is what file.h sees; nullptr: it has none. The process ends when its main fiber returns; then it must have nothing left: see process_ended. */
 struct process *process_start(const char *name, struct disk *disk, fiber_main *main, void *argument);
 [[nodiscard]] struct process *process_here(void); /* nullptr: the world itself */
-[[nodiscard]] const char *process_name(const struct process *p);
 [[nodiscard]] struct fiber *process_main(const struct process *p);
 [[nodiscard]] struct disk *process_disk(const struct process *p);
 [[nodiscard]] bool process_is_over(const struct process *p); /* killed, or its main has returned */
@@ -81,7 +80,7 @@ void process_forget(struct process *p); /* over: its record goes */
 
 /* -- the seam -- */
 
-/* What can be made to fail: the n-th of its kind in the process under torture, or some by the dice. */
+/* What can be made to fail: the n-th of its kind in a process. */
 #define SEAM_FAILURES(X) X(ALLOCATION) X(RING_OPERATION) X(DATABASE_UNIT) X(DESCRIPTOR) X(THREAD)
 #define SEAM_FAILURE_ENUMERATOR(name) SEAM_##name,
 enum seam_failure : uint8_t { SEAM_FAILURES(SEAM_FAILURE_ENUMERATOR) SEAM_FAILURE_COUNT };
@@ -96,20 +95,18 @@ void seam_fail_nth(struct process *p, enum seam_failure f, uint64_t nth); /* fro
 enum descriptor_kind : uint8_t { DESCRIPTOR_FREE, DESCRIPTOR_BELL, DESCRIPTOR_LISTENER, DESCRIPTOR_SOCKET, DESCRIPTOR_FILE };
 /* close: by io_close(), or at the end of the process (died: killed, so nothing of its memory is there any more). */
 typedef void descriptor_closed(void *object, bool died);
-[[nodiscard]] int descriptor_open(enum descriptor_kind kind, void *object, descriptor_closed *closed); /* -1: out of descriptors, by the dice or for real */
+[[nodiscard]] int descriptor_open(enum descriptor_kind kind, void *object, descriptor_closed *closed); /* -1: out of descriptors, by seam_fails() or for real */
 [[nodiscard]] int descriptor_open_in(struct process *p, enum descriptor_kind kind, void *object, descriptor_closed *closed);
 [[nodiscard]] void *descriptor_object(int fd, enum descriptor_kind kind); /* stops the world when it is not one of these */
-[[nodiscard]] enum descriptor_kind descriptor_kind_of(int fd);
-void descriptor_close(int fd);
-/* A ring's operation waits for what `fd` is; descriptors with operations on them may not be closed. */
+void descriptor_close(int fd); /* no operation of a ring is on it any more: `closed` makes sure */
 
 /* -- rings -- */
 
 /* Every kind of operation: what happens when it reaches the kernel, and when it is to end early. Both run as the world, not as a fiber, in the order in which the
  * shard began them. cancel must lead to a completion, sooner or later: IO_CANCELLED, or what it became before. */
-enum ring_kind : uint8_t { RING_ACCEPT, RING_RECEIVE, RING_SEND, RING_CONNECT, RING_POLL, RING_POLL_FOREVER, RING_WRITE_DURABLY, RING_ANSWER, RING_KIND_COUNT };
-struct ring_kind_functions { const char *name; void (*start)(struct io *io, struct io_op *op); void (*cancel)(struct io *io, struct io_op *op); };
-void ring_define(enum ring_kind kind, struct ring_kind_functions functions); /* once, by who carries it: network.c, disk.c, ring.c, database/ */
+enum ring_kind : uint8_t { RING_ACCEPT, RING_RECEIVE, RING_SEND, RING_CONNECT, RING_POLL, RING_POLL_FOREVER, RING_WRITE_DURABLY, RING_KIND_COUNT };
+struct ring_kind_functions { void (*start)(struct io *io, struct io_op *op); void (*cancel)(struct io *io, struct io_op *op); };
+void ring_define(enum ring_kind kind, struct ring_kind_functions functions); /* once, by who carries it: socket.c, listener.c, write.c, ring.c, database/ */
 
 void ring_begin(struct io *io, struct io_op *op, enum ring_kind kind, int fd, io_done *done);
 /* From events and from start and cancel. The op is no longer the kernel's afterwards, unless result.more. */
@@ -118,10 +115,6 @@ void ring_complete(struct io *io, struct io_op *op, struct io_result result);
 /* A receive buffer of this ring, filled with `count` bytes; false: all are lent (tell IO_NO_BUFFERS). *received says where. */
 [[nodiscard]] bool ring_fill_buffer(struct io *io, const char *bytes, uint32_t count, struct io_received *received);
 [[nodiscard]] uint32_t ring_buffer_bytes(const struct io *io);
-/* RING_ANSWER: an operation that somebody else in the world completes, by ring_answer(): the simulated PostgreSQL. When the process dies or cancels it, `abandoned` is
- * told, once, and the op is no longer theirs. */
-void ring_await_answer(struct io *io, struct io_op *op, io_done *done, void (*abandoned)(void *context), void *context);
-void ring_answer(struct io *io, struct io_op *op, struct io_result result);
 
 /* -- the story -- */
 

@@ -97,7 +97,7 @@ static void cancel_accept(struct io *, struct io_op *op)
 void listener_define(void)
 {
     if (listeners.head.next == nullptr) list_init(&listeners);
-    ring_define(RING_ACCEPT, (struct ring_kind_functions){ "accept", start_accept, cancel_accept });
+    ring_define(RING_ACCEPT, (struct ring_kind_functions){ start_accept, cancel_accept });
 }
 
 void io_accept(struct io *io, struct io_op *op, int listener, io_done *done)

@@ -9,18 +9,6 @@ void log_start(int, enum log_level, const char *, const char *) {}
 void log_stop(void) {}
 uint64_t log_lines_dropped(void) { return 0; }
 
-bool log_level_parse(struct slice text, enum log_level *level)
-{
-    static const struct { struct slice name; enum log_level level; } names[] = {
-        { { "debug", 5 }, LOG_DEBUG }, { { "info", 4 }, LOG_INFO }, { { "warning", 7 }, LOG_WARNING }, { { "error", 5 }, LOG_ERROR } };
-    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
-        if (!slice_equal(names[n].name, text)) continue;
-        *level = names[n].level;
-        return true;
-    }
-    return false;
-}
-
 void log_write(enum log_level, const char *event, const struct log_field *fields, uint32_t field_count)
 {
     if (process_here() == nullptr || (process_here() != world.engine && process_here() != world.former_engine)) return;

@@ -15,7 +15,6 @@ static uint32_t        processes_started;
 
 struct process *process_here(void) { return fiber_here() ? fiber_here()->process : nullptr; }
 struct fiber *process_main(const struct process *p) { return p->main; }
-const char *process_name(const struct process *p) { return p->name; }
 struct disk *process_disk(const struct process *p) { return p->disk; }
 bool process_is_over(const struct process *p) { return p->is_over; }
 uint64_t seam_count(const struct process *p, enum seam_failure f) { return p->counts[f]; }
@@ -200,8 +199,6 @@ static struct descriptor *descriptor_at(int fd)
     ensure(process_here() != nullptr && fd >= 0 && fd < DESCRIPTORS_MAX);
     return &process_here()->descriptors[fd];
 }
-
-enum descriptor_kind descriptor_kind_of(int fd) { return descriptor_at(fd)->kind; }
 
 void *descriptor_object(int fd, enum descriptor_kind kind)
 {

@@ -1,5 +1,5 @@
 /* tests/simulation/ring.c: struct io of one shard: what it began is started when it waits, in order; what completed is called when it looks, in an order that the dice
- * choose among operations (those of one multishot keep theirs), and not always all of it. The rest of io.h is in network.c and disk.c.
+ * choose among operations (those of one multishot keep theirs), and not always all of it. The rest of io.h is in socket.c, listener.c and write.c.
  *
  * In the world's memory, for completions come from events; given back when the shard closes it, or when its process dies. */
 #include <stdlib.h>
@@ -15,8 +15,6 @@ enum : uint32_t { RING_MAGIC = 0x5151'7201 };
 
 struct beginning { struct io_op *op; bool is_cancel; };
 struct completion { struct io_op *op; struct io_result result; };
-/* An operation that somebody else will complete. */
-struct awaited { struct list_node node; struct io_op *op; void (*abandoned)(void *context); void *context; };
 
 struct io {
     uint32_t          magic;
@@ -26,7 +24,6 @@ struct io {
     struct event      alarm;
     struct beginning *begun;       uint32_t begun_count, begun_capacity;
     struct completion *completed;  uint32_t completed_count, completed_capacity;
-    struct list       awaited;
     uint32_t          submitted;
     struct io_config  config;
     char             *buffers;
@@ -64,7 +61,6 @@ struct io *io_open(const struct io_config *config, struct io_refusal *)
     io->lent = calloc(config->receive_buffers, sizeof *io->lent);
     io->buffers_free = config->receive_buffers;
     ensure(io->buffers != nullptr && io->lent != nullptr);
-    list_init(&io->awaited);
     list_push_back(&io->process->rings, &io->node);
     return io;
 }
@@ -90,15 +86,7 @@ void io_close_all(struct io *io)
 
 void rings_abandon(struct process *p)
 {
-    for (struct list_node *n = list_first(&p->rings); n; n = list_first(&p->rings)) {
-        struct io *io = container_of(n, struct io, node);
-        for (struct list_node *a = list_pop_front(&io->awaited); a; a = list_pop_front(&io->awaited)) {
-            struct awaited *w = container_of(a, struct awaited, node);
-            w->abandoned(w->context);
-            free(w);
-        }
-        free_ring(io);
-    }
+    for (struct list_node *n = list_first(&p->rings); n; n = list_first(&p->rings)) free_ring(container_of(n, struct io, node));
 }
 
 /* -- beginning -- */
@@ -263,50 +251,6 @@ struct io_counters io_counters_of(const struct io *io)
                                  counter_read(&io->buffers_exhausted) };
 }
 
-/* -- answers of somebody else -- */
-
-static struct awaited *awaited_of(struct io *io, const struct io_op *op)
-{
-    for (struct list_node *n = list_first(&io->awaited); n; n = list_next(&io->awaited, n))
-        if (container_of(n, struct awaited, node)->op == op) return container_of(n, struct awaited, node);
-    return nullptr;
-}
-
-static void forget_awaited(struct io *io, struct awaited *w)
-{
-    list_remove(&io->awaited, &w->node);
-    free(w);
-}
-
-void ring_await_answer(struct io *io, struct io_op *op, io_done *done, void (*abandoned)(void *context), void *context)
-{
-    struct awaited *w = calloc(1, sizeof *w);
-    ensure(w != nullptr);
-    *w = (struct awaited){ .op = op, .abandoned = abandoned, .context = context };
-    list_push_back(&io->awaited, &w->node);
-    ring_begin(io, op, RING_ANSWER, -1, done);
-}
-
-void ring_answer(struct io *io, struct io_op *op, struct io_result result)
-{
-    struct awaited *w = awaited_of(io, op);
-    ensure(w != nullptr);
-    forget_awaited(io, w);
-    ring_complete(io, op, result);
-}
-
-static void answer_awaited(struct io *, struct io_op *) {} /* by whoever was asked */
-
-static void answer_cancelled(struct io *io, struct io_op *op)
-{
-    struct awaited *w = awaited_of(io, op);
-    if (w == nullptr) return;
-    void (*abandoned)(void *context) = w->abandoned;
-    void *context = w->context;
-    ring_answer(io, op, (struct io_result){ .status = IO_CANCELLED, .fd = -1 });
-    abandoned(context);
-}
-
 /* -- doorbells -- */
 
 struct bell { bool rings; struct fiber *listener; struct io *io; struct io_op *poll; };
@@ -375,8 +319,4 @@ void io_poll_forever(struct io *io, struct io_op *op, int fd, io_done *done)
     ring_begin(io, op, RING_POLL_FOREVER, fd, done);
 }
 
-[[gnu::constructor]] static void define_own_kinds(void)
-{
-    ring_define(RING_POLL_FOREVER, (struct ring_kind_functions){ "poll_forever", poll_bell, poll_cancelled });
-    ring_define(RING_ANSWER, (struct ring_kind_functions){ "answer", answer_awaited, answer_cancelled });
-}
+[[gnu::constructor]] static void define_own_kind(void) { ring_define(RING_POLL_FOREVER, (struct ring_kind_functions){ poll_bell, poll_cancelled }); }

@@ -107,9 +107,9 @@ void io_connect(struct io *io, struct io_op *op, int fd, const struct sockaddr_i
 
 void socket_define(void)
 {
-    ring_define(RING_RECEIVE, (struct ring_kind_functions){ "receive", start_receive, cancel_receive });
-    ring_define(RING_SEND, (struct ring_kind_functions){ "send", start_send, cancel_send });
-    ring_define(RING_CONNECT, (struct ring_kind_functions){ "connect", start_connect, cancel_connect });
+    ring_define(RING_RECEIVE, (struct ring_kind_functions){ start_receive, cancel_receive });
+    ring_define(RING_SEND, (struct ring_kind_functions){ start_send, cancel_send });
+    ring_define(RING_CONNECT, (struct ring_kind_functions){ start_connect, cancel_connect });
 }
 
 /* -- at once -- */

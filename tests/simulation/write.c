@@ -173,4 +173,4 @@ void writes_abandon(const struct open_file *f)
     }
 }
 
-void disk_define(void) { ring_define(RING_WRITE_DURABLY, (struct ring_kind_functions){ "write durably", start, cancel }); }
+void disk_define(void) { ring_define(RING_WRITE_DURABLY, (struct ring_kind_functions){ start, cancel }); }

@@ -100,7 +100,7 @@ void io_poll(struct io *io, struct io_op *op, int fd, uint8_t readiness, io_done
     ring_begin(io, op, RING_POLL, fd, done);
 }
 
-[[gnu::constructor]] static void define_poll(void) { ring_define(RING_POLL, (struct ring_kind_functions){ "poll", poll_started, poll_cancelled }); }
+[[gnu::constructor]] static void define_poll(void) { ring_define(RING_POLL, (struct ring_kind_functions){ poll_started, poll_cancelled }); }
 
 /* -- asking -- */
 
