@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #include "base/ensure.h"
 #include "base/hmac.h"
@@ -88,17 +87,13 @@ static void happen(const struct planned_incident *i)
     case INCIDENT_CALCOM_UNREACHABLE: network_partition(world.calcom_port, until_us, i->extra & 1); return;
     case INCIDENT_ENGINE_UNREACHABLE: network_partition(world.engine_port, until_us, i->extra & 1); return;
     case INCIDENT_DISK_FULL:
-    case INCIDENT_DISK_FAILS:
-        spoil_disk(i);
-        return;
-    case INCIDENT_TENANTS_CHANGE:
-        world_change_tenants();
-        return;
-    case INCIDENT_CLOCK_JUMPS: process_shift_wall(world.engine, i->extra); return;
-    case INCIDENT_HOST_EDITS:  calcom_host_edits(i->extra); return;
-    case INCIDENT_SHARDS_CHANGE: world.shards = (uint32_t)i->extra; return;
-    case INCIDENT_HAND_OVER: hand_over(i); return;
-    case INCIDENT_KIND_COUNT: break;
+    case INCIDENT_DISK_FAILS:         spoil_disk(i); return;
+    case INCIDENT_TENANTS_CHANGE:     world_change_tenants(); return;
+    case INCIDENT_CLOCK_JUMPS:        process_shift_wall(world.engine, i->extra); return;
+    case INCIDENT_HOST_EDITS:         calcom_host_edits(i->extra); return;
+    case INCIDENT_SHARDS_CHANGE:      world.shards = (uint32_t)i->extra; return;
+    case INCIDENT_HAND_OVER:          hand_over(i); return;
+    case INCIDENT_KIND_COUNT:         break;
     }
     ensure(false);
 }
@@ -180,7 +175,10 @@ static void calm_down(struct event *)
 {
     trace("calm");
     world.is_calm = true;
-    for (uint32_t n = 0; n < world.plan.incident_count; n++) event_cancel(&incidents[n].event), event_cancel(&incidents[n].ends);
+    for (uint32_t n = 0; n < world.plan.incident_count; n++) {
+        event_cancel(&incidents[n].event);
+        event_cancel(&incidents[n].ends);
+    }
     calcom_clear_faults();
     struct network_climate network = { .latency_us = world.plan.network.latency_us, .segment_bytes_max = 1 << 14, .window_bytes = 1 << 18 };
     struct disk_climate disk = { .write_us = world.plan.disk.write_us, .sync_us = world.plan.disk.sync_us, .capacity_bytes = world.plan.disk.capacity_bytes };
@@ -228,16 +226,24 @@ struct world_figures world_figures(void)
 
 /* -- from the beginning to the end -- */
 
+static void leave_out(struct slice entries)
+{
+    while (!slice_is_empty(entries)) {
+        struct slice one = slice_split(&entries, ',');
+        char entry[16];
+        snprintf(entry, sizeof entry, SLICE_FORMAT, slice_print(one));
+        if (plan_leave_out(&world.plan, entry)) continue;
+        fprintf(stderr, "simulate: --without: the plan has no %s\n", entry);
+        _exit(2);
+    }
+}
+
 static void begin(const struct world_options *o)
 {
     dice_seed(o->seed);
     plan_draw(&world.plan, o->seed, o->minutes);
     if (o->is_torture) torture_plan(&world.plan);
-    for (const char *entry = o->without; entry && *entry; entry = strchr(entry, ',') ? strchr(entry, ',') + 1 : nullptr) {
-        char one[16] = {};
-        memcpy(one, entry, strcspn(entry, ",") < sizeof one ? strcspn(entry, ",") : sizeof one - 1);
-        if (!plan_leave_out(&world.plan, one)) fprintf(stderr, "simulate: --without: the plan has no %s\n", one), _exit(2);
-    }
+    if (o->without) leave_out(slice_from_text(o->without));
     world_set_wall(world.plan.wall_us);
     world.shards = world.plan.shards;
     world.engine_port = 8080;
