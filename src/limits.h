@@ -71,8 +71,9 @@ constexpr uint64_t calcom_answer_heap_bytes = UINT64_C(64) << 20;
 constexpr uint32_t calcom_block_ms_min = 1'000, calcom_block_ms_default = 60'000, calcom_block_ms_max = 600'000;
 /* The window of Cal.com's limits. */
 constexpr uint32_t calcom_minute_ms = 60'000;
-/* Of what Cal.com says is left, these stay: an engine that has just begun must ask before it knows, once in 15 s as long as nobody answers. */
-constexpr uint32_t calcom_requests_left_min = 4;
+/* Of what Cal.com says is left, these stay, as 110 of 120 leave them: a life that has just begun must send one to know, and one more every 15 s as long as
+ * nobody answers. Past it, with more than ten lives that end young within a minute: overshot by one, and a minute of 429. */
+constexpr uint32_t calcom_requests_left_min = 10;
 /* How long a booking or a look-up waits for room in the budget. Past it: not sent, and the flow plans its next try itself. */
 constexpr uint32_t calcom_budget_wait_ms = 5'000;
 /* A probe of a half-open breaker is answered within this, as a rule; then the next may go. */

@@ -126,19 +126,10 @@ static void watch_intent(uint32_t place, const struct intent_row *i)
     PROMISE(is_accepted(b) || b->row.by_host, "booked is only what Cal.com has confirmed as ours", "intent %lld is %s there", (long long)i->id, b->row.status);
 }
 
-/* The engine counts what it sends in its memory: a life that begins within a minute of another knows nothing of what that one has sent until Cal.com tells. What it
- * overshoots then is known, and counted apart; one life alone never does. */
+/* Nor by a life that does not know what the one before has sent: it asks. */
 static void watch_budget(void)
 {
-    static uint32_t starts, overshoots;
-    static uint64_t started_at_us;
-    if (world.engine_starts != starts) {
-        starts = world.engine_starts;
-        started_at_us = world_now_us();
-    }
-    bool may_forget = starts > 1 && world_now_us() - started_at_us < 2 * (limiter_window_us + limiter_block_us);
-    PROMISE(calcom_overshoots() == overshoots || may_forget, "the budget of a key is never exceeded", "Cal.com has refused %u times", calcom_overshoots());
-    overshoots = calcom_overshoots();
+    PROMISE(calcom_overshoots() == 0, "the budget of a key is never exceeded", "Cal.com has refused %u times", calcom_overshoots());
 }
 
 void watch_bookings(void)

@@ -207,7 +207,7 @@ static void lives_that_forget_do_not_overshoot_together(void **)
             used += 1;
             served += !others;
             assert_in_range(used, 0, 120);
-            if (!others) budget_learn(&b, 120 - used > 4 ? 120 - used - 4 : 0, began_at_us);
+            if (!others) budget_learn(&b, 120 - used > 10 ? 120 - used - 10 : 0, began_at_us);
         }
         assert_true(served > 1'000);
     }
