@@ -7,7 +7,7 @@
 
 struct engine; /* of one shard; engine.c */
 
-/* What all shards share, immutable once they run. */
+/* What all shards share: immutable once they run, but for what is atomic. Its owner keeps it until the shards and the helper have been joined. */
 struct engine_shared {
     const struct config      *config;
     const char               *version;
@@ -20,8 +20,8 @@ struct engine_shared {
     struct sockaddr_in        address;
     atomic_bool               refused;        /* the database is not one to serve from: see the log */
     struct shard_group        group;
-    _Atomic(struct engine *)  engines[SHARD_COUNT_MAX];     /* set by each shard before it serves; read by whoever answers /metrics */
-    struct tenant_directory  *directories[SHARD_COUNT_MAX];
+    _Atomic(struct engine *)  engines[SHARD_COUNT_MAX];     /* each set by its shard before it serves, and taken back at its end; read by whoever answers /metrics */
+    struct tenant_directory  *directories[SHARD_COUNT_MAX]; /* of all engines: shard 0's, for the loader */
 };
 
 /* Before the shards: takes the journal and reads what earlier lives left; journal_recovery_close() after their end. false: *refusal says file and offset. */

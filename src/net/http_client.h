@@ -69,8 +69,8 @@ struct http_client_config {
 };
 [[nodiscard]] struct http_client_config http_client_config_default(void); /* limits.h; the rest zero */
 
-struct http_client; /* opaque; one per origin, credential and shard. nullptr: no memory */
-[[nodiscard]] struct http_client *http_client_open(struct shard *s, const struct http_client_config *c);
+struct http_client; /* opaque; one per origin, credential and shard */
+[[nodiscard]] struct http_client *http_client_open(struct shard *s, const struct http_client_config *c); /* nullptr: no memory */
 /* Idle connections close at once; no call may be running, and every answer is released. Frees itself when the last connection has been
  * joined; an open client holds its shard until then. */
 void http_client_close(struct http_client *c);

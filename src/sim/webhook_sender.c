@@ -64,6 +64,7 @@ static struct sim_subscriber *add_subscriber(struct simulator *s, struct slice u
     memcpy(subscriber->target, config.origin.base_path[0] ? config.origin.base_path : "/", config.origin.base_path[0] ? sizeof subscriber->target : 2);
     config.origin.base_path[0] = 0;
     subscriber->client = http_client_open(s->shard, &config);
+    ensure(subscriber->client);
     list_push_back(&s->subscribers, &subscriber->node);
     return subscriber;
 }

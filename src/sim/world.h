@@ -2,7 +2,7 @@
 /* sim/world.h: what the simulated Cal.com holds: accounts, users with their schedules, event types (from the world file, section "calcom"),
  * and what has come since: bookings, reservations, webhook subscriptions.
  *
- * One world per process, made on the simulator's shard and used on it alone. Everything has a bound (limits.h); a world file over a bound
+ * One world per simulator, made on its shard and used on it alone. Everything has a bound (limits.h); a world file over a bound
  * is refused with its path. Texts from the file live in its JSON document, which lives as long as the world. Rows never move: pointers to
  * them are good until world_reset().
  */
