@@ -131,14 +131,12 @@ def handled(directory):
         return sum(v for k, v in engine.world.engine.metrics().items() if k.startswith("ringmaster_calls_total"))
 
     try:
-        figures = []
         for until in HANDLED:
             calls, cpu = made(), sum(ingest_bench.cpu_seconds(engine.pid))
             while made() < until:
                 load.put_on(*engine.where, 0.6)
             events = 3 * (made() - calls)
-            figures.append((calls, made(), 1e6 * (sum(ingest_bench.cpu_seconds(engine.pid)) - cpu) / events))
-        return figures
+            yield calls, made(), 1e6 * (sum(ingest_bench.cpu_seconds(engine.pid)) - cpu) / events
     finally:
         engine.world.down()
 
@@ -181,7 +179,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ringmaster-growth-") as directory:
         print("\nCalls handled, in one life of the engine\n\n| calls handled before | and after | engine, CPU µs a webhook |\n|---|---|---|")
         for before, after, cost in handled(directory):
-            print(f"| {before:,.0f} | {after:,.0f} | {cost:.1f} |")
+            print(f"| {before:,.0f} | {after:,.0f} | {cost:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
