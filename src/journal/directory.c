@@ -70,12 +70,12 @@ uint32_t recovery_draw_number(struct journal_recovery *r)
 
 /* -- files for a next use -- */
 
-/* Of those that hold batches, of which it is one: nothing depends on what the oldest says. */
+/* Of those that hold batches; o is one of r's. Nothing depends on what the oldest says. */
 static bool is_oldest(const struct journal_recovery *r, const struct old_segment *o)
 {
-    uint32_t n = r->count;
-    while (!segment_is_behind(&r->segments[n - 1]->segment)) n -= 1;
-    return r->segments[n - 1] == o;
+    for (uint32_t n = r->count; r->segments[n - 1] != o; n--)
+        if (segment_is_behind(&r->segments[n - 1]->segment)) return false;
+    return true;
 }
 
 static bool may_be_taken(const struct journal_recovery *r, const struct old_segment *o)
