@@ -109,9 +109,10 @@ static void answered(struct db_unit *u);
 
 static void ask(struct whole_call *c)
 {
+    static const struct slice started_facts = slice_of("{\"call_status\":\"ongoing\",\"direction\":\"inbound\",\"from_number\":\"+491713920001\",\"started_at_us\":1773133200000000}");
     db_unit_begin(&c->unit, (struct db_tenant){ .company_id = bench.company, .workspace_id = bench.workspace });
     switch (c->step) {
-    case STARTED:        file(c, slice_of("call_started"), slice_of("{\"call_status\":\"ongoing\",\"direction\":\"inbound\",\"from_number\":\"+491713920001\",\"started_at_us\":1773133200000000}")); break;
+    case STARTED:        file(c, slice_of("call_started"), started_facts); break;
     case ENDED:          file(c, slice_of("call_ended"), bench.facts); break;
     case ANALYZED:       file(c, slice_of("call_analyzed"), bench.facts); break;
     case INTENT_WRITTEN: write_intent(c); break;
