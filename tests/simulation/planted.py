@@ -42,8 +42,9 @@ def words_of(output, seed):
 
 
 def live(program, seed, worlds=1, jobs=1, minutes=1):
-    done = subprocess.run([program, "--seed", str(seed), "--worlds", str(worlds), "--minutes", str(minutes), "--jobs", str(jobs), "--patience", str(WORLD_SECONDS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", timeout=CHUNK_SECONDS, cwd=ROOT)
+    options = {"--seed": seed, "--worlds": worlds, "--minutes": minutes, "--jobs": jobs, "--patience": WORLD_SECONDS}
+    done = subprocess.run([program, *(str(word) for option in options.items() for word in option)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          timeout=CHUNK_SECONDS, cwd=ROOT)
     return done.returncode, done.stdout
 
 
