@@ -260,11 +260,11 @@ static void end_booking(struct sim_world *w, struct sim_booking *b, enum sim_sta
     b->cancellation_reason = slice_from(memory, reason.length);
 }
 
-static bool is_live(const struct sim_booking *b) { return b->status == SIM_ACCEPTED || b->status == SIM_PENDING; }
+bool booking_is_live(const struct sim_booking *b) { return b->status == SIM_ACCEPTED || b->status == SIM_PENDING; }
 
 bool booking_cancel(struct sim_world *w, struct sim_booking *b, bool by_host, struct slice reason, int64_t now_us, struct sim_refusal *refusal)
 {
-    if (!is_live(b)) {
+    if (!booking_is_live(b)) {
         refuse(refusal, 400, SIM_SHAPE_EXCEPTION,
                "Can't cancel booking with uid=%s because it has been cancelled already. Please provide uid of a booking that is not cancelled.", b->uid);
         return false;
@@ -281,23 +281,22 @@ bool booking_cancel(struct sim_world *w, struct sim_booking *b, bool by_host, st
     return true;
 }
 
-uint32_t booking_cancel_series(struct sim_world *w, struct slice recurring_uid, int64_t from_us, struct slice reason, int64_t now_us)
+struct sim_booking *booking_cancel_one_of_series(struct sim_world *w, struct slice recurring_uid, int64_t from_us, struct slice reason, int64_t now_us)
 {
-    uint32_t cancelled = 0;
     for (uint32_t i = 0; i < w->booking_count; i++) {
         struct sim_booking *b = &w->bookings[i];
-        if (!is_live(b) || b->starts_at_us < from_us || !slice_equal(recurring_uid, slice_from_text(b->recurring_uid))) continue;
+        if (!booking_is_live(b) || b->starts_at_us < from_us || !slice_equal(recurring_uid, slice_from_text(b->recurring_uid))) continue;
         end_booking(w, b, SIM_CANCELLED, reason, now_us);
-        cancelled += 1;
+        return b;
     }
-    return cancelled;
+    return nullptr;
 }
 
 /* -- rescheduling -- */
 
 static bool may_be_moved(const struct sim_booking *b, struct sim_refusal *refusal)
 {
-    if (is_live(b)) return true;
+    if (booking_is_live(b)) return true;
     if (b->rescheduled_to)
         refuse(refusal, 400, SIM_SHAPE_EXCEPTION,
                "Can't reschedule booking with uid=%s because it has been cancelled and rescheduled already to booking with uid=%s. You probably want to reschedule %s instead.",
@@ -375,7 +374,7 @@ bool booking_confirm_by_host(struct sim_booking *b, bool accepted, int64_t now_u
 
 bool booking_reassign_by_host(struct sim_booking *b, struct sim_user *to, int64_t now_us)
 {
-    if (!is_live(b)) return false;
+    if (!booking_is_live(b)) return false;
     if (b->idempotency_key[0]) booking_print_key(b->idempotency_key, b->starts_at_us, b->ends_at_us, to->id, b->hosts[0]->id);
     b->hosts[0] = to;
     b->updated_at_us = now_us;

@@ -27,10 +27,11 @@ struct sim_series { struct sim_booking *first; uint32_t count; };
                                                       struct sim_refusal *refusal);
 [[nodiscard]] int64_t occurrence_start(const struct sim_create *c, uint32_t index);
 
+[[nodiscard]] bool booking_is_live(const struct sim_booking *b); /* neither cancelled nor rejected */
 /* by_host: the credential is one of a host's. false: *refusal. */
 [[nodiscard]] bool booking_cancel(struct sim_world *w, struct sim_booking *b, bool by_host, struct slice reason, int64_t now_us, struct sim_refusal *refusal);
-/* Those of a series that are live and do not start before from_us; how many. */
-uint32_t booking_cancel_series(struct sim_world *w, struct slice recurring_uid, int64_t from_us, struct slice reason, int64_t now_us);
+/* Of those of a series that are live and do not start before from_us. nullptr: none is left. */
+[[nodiscard]] struct sim_booking *booking_cancel_one_of_series(struct sim_world *w, struct slice recurring_uid, int64_t from_us, struct slice reason, int64_t now_us);
 
 /* A new booking with a new uid; the old one is cancelled in the same step, and each names the other (S14). What needs confirmation needs it again, unless `by`
  * is the organizer's address. unchecked: as a host can, at any time, by the same hosts, with the same status. nullptr: *refusal, and nothing has changed. */

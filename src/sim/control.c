@@ -58,7 +58,7 @@ static uint32_t asked_number(const struct control_call *c, const char *name, uin
 static uint32_t live_bookings(const struct sim_world *w)
 {
     uint32_t live = 0;
-    for (uint32_t i = 0; i < w->booking_count; i++) live += w->bookings[i].status == SIM_ACCEPTED || w->bookings[i].status == SIM_PENDING;
+    for (uint32_t i = 0; i < w->booking_count; i++) live += booking_is_live(&w->bookings[i]);
     return live;
 }
 

@@ -82,7 +82,7 @@ static bool has_status(struct slice statuses, const struct sim_booking *b, int64
 {
     while (!slice_is_absent(statuses)) {
         struct slice s = slice_trim(slice_split(&statuses, ','));
-        bool live = b->status == SIM_ACCEPTED || b->status == SIM_PENDING;
+        bool live = booking_is_live(b);
         if (slice_equal(s, slice_of("upcoming")) && live && b->ends_at_us >= now_us) return true;
         if (slice_equal(s, slice_of("past")) && live && b->ends_at_us < now_us) return true;
         if (slice_equal(s, slice_of("cancelled")) && !live) return true;
@@ -248,11 +248,11 @@ static void cancel_series(struct simulator *s, const struct sim_request *r, stru
     const struct sim_booking *first = find_series(s, recurring_uid, &count);
     struct slice reason = json_get_text(r->json, "cancellationReason");
     if (is_host(r, first) && slice_is_empty(reason)) return say_no(r, a, 400, "Cancellation reason is required when you are the host");
-    if (booking_cancel_series(&s->world, recurring_uid, from_us, reason, r->now_us) == 0)
+    struct sim_booking *b = booking_cancel_one_of_series(&s->world, recurring_uid, from_us, reason, r->now_us);
+    if (!b)
         return say_no(r, a, 400, "Can't cancel booking with uid=" SLICE_FORMAT " because it has been cancelled already. Please provide uid of a booking that is not cancelled.",
                       slice_print(slice_take(r->segment, 60)));
-    for (uint32_t i = 0; i < count; i++)
-        if (first[i].status == SIM_CANCELLED && first[i].starts_at_us >= from_us) webhooks_send(s, SIM_BOOKING_CANCELLED, &first[i], &r->cause);
+    for (; b; b = booking_cancel_one_of_series(&s->world, recurring_uid, from_us, reason, r->now_us)) webhooks_send(s, SIM_BOOKING_CANCELLED, b, &r->cause);
     endpoint_say_series(a, 200, first, count);
 }
 
@@ -275,7 +275,7 @@ static void cancel_booking(struct simulator *s, const struct sim_request *r, str
 void endpoint_announce(struct simulator *s, struct sim_request *r)
 {
     const struct sim_booking *b = r->endpoint == SIM_CANCEL_BOOKING ? world_find_booking(&s->world, r->segment) : nullptr;
-    r->is_told = b && (b->status == SIM_ACCEPTED || b->status == SIM_PENDING);
+    r->is_told = b && booking_is_live(b);
     if (r->is_told) webhooks_send(s, SIM_BOOKING_CANCELLED, b, &r->cause);
 }
 
@@ -418,8 +418,7 @@ static bool has_live_booking(const struct sim_world *w, const struct sim_event_t
 {
     for (uint32_t i = 0; i < w->booking_count; i++) {
         const struct sim_booking *b = &w->bookings[i];
-        bool live = b->status == SIM_ACCEPTED || b->status == SIM_PENDING;
-        if (live && b->type == t && b->starts_at_us < ends_at_us && starts_at_us < b->ends_at_us) return true;
+        if (booking_is_live(b) && b->type == t && b->starts_at_us < ends_at_us && starts_at_us < b->ends_at_us) return true;
     }
     return false;
 }

@@ -80,12 +80,10 @@ static int64_t next_start(struct simulator *s, const struct sim_booking *b)
     return count > 0 ? starts_us[0] : b->starts_at_us + day_us;
 }
 
-static bool is_over(const struct sim_booking *b) { return b->status == SIM_CANCELLED || b->status == SIM_REJECTED; }
-
 static void act_now(struct simulator *s, struct sim_booking *b, enum sim_host_act act)
 {
     struct sim_booking *moved;
-    if (is_over(b)) return; /* somebody else was faster */
+    if (!booking_is_live(b)) return; /* somebody else was faster */
     switch (act) {
     case SIM_HOST_RESTS:
     case SIM_HOST_BECOMES_BUSY: return; /* not about a booking */

@@ -59,13 +59,11 @@ void calcom_clear_faults(void)
 
 /* -- what is there -- */
 
-static bool is_live(const struct sim_booking *b) { return b->status == SIM_ACCEPTED || b->status == SIM_PENDING; }
-
 /* The engine cancels doubles, and says so. Everybody else who ends or moves one is a host. */
 static bool is_by_host(const struct sim_booking *b)
 {
     if (b->rescheduled_from || b->rescheduled_to) return true;
-    return !is_live(b) && !slice_equal(b->cancellation_reason, slice_of("duplicate of the same request"));
+    return !booking_is_live(b) && !slice_equal(b->cancellation_reason, slice_of("duplicate of the same request"));
 }
 
 static const char *text_of(struct slice s)
@@ -142,7 +140,7 @@ static struct sim_booking *draw_booking(void)
     struct sim_booking *drawn = nullptr;
     uint64_t seen = 0;
     for (uint32_t n = 0; n < w->booking_count; n++)
-        if (is_live(&w->bookings[n]) && dice_between(DIE_WORKLOAD, 0, seen++) == 0) drawn = &w->bookings[n];
+        if (booking_is_live(&w->bookings[n]) && dice_between(DIE_WORKLOAD, 0, seen++) == 0) drawn = &w->bookings[n];
     return drawn;
 }
 

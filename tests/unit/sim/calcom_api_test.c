@@ -727,6 +727,27 @@ static void a_cancellation_is_told_before_it_can_be_seen(void **)
     close(hook.listener);
 }
 
+/* An occurrence that was cancelled by itself before was told of then. */
+static void of_a_cancelled_series_is_told_what_was_still_live(void **)
+{
+    struct heard h;
+    struct hook hook;
+    char uid[23], path[96], recurring[37];
+    post("/v2/bookings", "{\"start\":\"" TEN "\",\"eventTypeId\":19,\"recurrenceCount\":3,\"attendee\":{\"name\":\"N\",\"email\":\"a@b.example\",\"timeZone\":\"UTC\"}}", &h);
+    copy_uid(&h, uid);
+    snprintf(recurring, sizeof recurring, "%s", strstr(h.body, "\"recurringBookingUid\":\"") + strlen("\"recurringBookingUid\":\""));
+    snprintf(path, sizeof path, "/v2/bookings/%s/cancel", uid);
+    post(path, "{\"cancellationReason\":\"not the first\"}", &h);
+    assert_int_equal(h.status, 200);
+    subscribe(&hook, "\"BOOKING_CANCELLED\"");
+    snprintf(path, sizeof path, "/v2/bookings/%s/cancel", recurring);
+    post(path, "{\"cancellationReason\":\"no more\"}", &h);
+    assert_int_equal(h.status, 200);
+    for (int n = 0; n < 2; n++) assert_true(is_told(&hook, "BOOKING_CANCELLED") && !strstr(hook.body, uid));
+    assert_true(stays_silent(hook.listener));
+    close(hook.listener);
+}
+
 static void a_reply_waits_for_the_subscriber_but_not_for_ever(void **)
 {
     struct heard h;
@@ -801,6 +822,7 @@ int main(void)
         simulated(a_webhook_is_overtaken_by_the_next_one),
         simulated(a_delayed_webhook_waits_and_then_comes),
         simulated(a_cancellation_is_told_before_it_can_be_seen),
+        simulated(of_a_cancelled_series_is_told_what_was_still_live),
         simulated(a_reply_waits_for_the_subscriber_but_not_for_ever),
         simulated(hosts_moves_are_told_with_where_it_was),
     };
