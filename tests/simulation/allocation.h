@@ -3,13 +3,7 @@
  * so that it goes when that is killed, is counted when that ends, and can be refused. */
 #include <stdlib.h>
 #include <string.h>
-
-void *sim_malloc(size_t bytes);
-void *sim_calloc(size_t count, size_t bytes);
-void *sim_realloc(void *memory, size_t bytes);
-void *sim_aligned_alloc(size_t alignment, size_t bytes);
-void  sim_free(void *memory);
-[[noreturn]] void sim_abort(void);
+#include "sim_memory.h"
 
 #define malloc        sim_malloc
 #define calloc        sim_calloc

@@ -11,6 +11,7 @@
 #include "disk.h"
 #include "io/file.h"
 #include "io/io.h"
+#include "sim_memory.h"
 #include "world.h"
 
 /* What a kernel without a world needs to be linked. */
@@ -20,8 +21,6 @@ void world_broken(const char *promise, const char *, ...)
     fprintf(stderr, "%s\n", promise);
     abort();
 }
-void *sim_malloc(size_t bytes);
-void  sim_free(void *memory);
 
 enum { BLOCK = 4096, SECTOR = 512, BLOCKS = 64, FILES = 2, WRITE_BLOCKS_MAX = 8, SEGMENT_BYTES = 34 << 20 };
 

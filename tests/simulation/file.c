@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/ensure.h"
+#include "sim_memory.h" /* what is read belongs to the process, which will free it */
 #include "volume.h"
-
-void *sim_malloc(size_t bytes); /* allocation.h: of the process, which will free it */
 
 static struct disk *disk_here(void)
 {

@@ -14,6 +14,7 @@
 #include "kernel.h"
 #include "shard/shard.h"
 #include "shard/worker.h"
+#include "sim_memory.h"
 #include "world.h"
 
 /* What a kernel without a world needs to be linked. */
@@ -62,8 +63,6 @@ static bool start(struct shard *s, void *context)
     timer_start(&s->timers, &r->timer, s->now_us + 1'000, fired);
     return true;
 }
-
-void *sim_malloc(size_t bytes);
 
 static void run(void *context)
 {

@@ -1,4 +1,4 @@
-/* tests/simulation/memory.c: allocation.h: every block knows the process that acquired it. Beside its bounds it is the C library's, so AddressSanitizer sees each for itself.
+/* tests/simulation/memory.c: sim_memory.h: every block knows the process that acquired it. Beside its bounds it is the C library's, so AddressSanitizer sees each for itself.
  * Outside of processes, which is where the world's own parts call into src/, blocks belong to nobody, and none is refused. */
 #include <stdint.h>
 #include <stdlib.h>
@@ -6,13 +6,7 @@
 #include "base/ensure.h"
 #include "io/thread.h"
 #include "process.h"
-
-void *sim_malloc(size_t bytes);
-void *sim_calloc(size_t count, size_t bytes);
-void *sim_realloc(void *memory, size_t bytes);
-void *sim_aligned_alloc(size_t alignment, size_t bytes);
-void  sim_free(void *memory);
-[[noreturn]] void sim_abort(void);
+#include "sim_memory.h"
 
 enum : uint32_t { BLOCK_MAGIC = 0xb10c'b10c };
 static constexpr size_t poisoned_bytes_max = 256 * 1024; /* larger ones are pools, mostly pages that nobody has touched */

@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include "base/ensure.h"
 #include "session.h"
-
-/* allocation.h by name: here the words malloc and free stay the world's. */
-void *sim_calloc(size_t count, size_t bytes);
-void  sim_free(void *memory);
+#include "../sim_memory.h" /* by name: here the words malloc and free stay the world's */
 
 struct value { uint32_t offset; int length; /* -1: NULL */ };
 struct pg_result {
