@@ -6,8 +6,8 @@
  *     process  what dies together: fibers, descriptors, memory. What it wrote to a disk or sent into the network lives on
  *     ring     struct io of one shard: operations are started when their shard waits, and completed in an order that the dice choose
  *
- * Time passes only here: a little for every stretch that a fiber runs, and otherwise by jumping to the next event. Every call of the engine through a seam
- * (io.h, file.h, clock.h, thread.h, doorbell.h, db.h) begins with seam_cross(): there the process may die, which is what "at any instruction that waits" means.
+ * Time passes only here: a little for every stretch that a fiber runs, and otherwise by jumping to the next event. Every call of the engine that asks something of the
+ * machine (io.h, file.h, thread.h, doorbell.h, libpq, admin.h) begins with seam_cross(): there the process may die, which is what "at any instruction that waits" means.
  *
  * One world per run of the program's child: nothing here is ever taken down, except processes.
  */
@@ -84,7 +84,7 @@ void process_forget(struct process *p); /* over: its record goes */
 #define SEAM_FAILURES(X) X(ALLOCATION) X(RING_OPERATION) X(DATABASE_UNIT) X(DESCRIPTOR) X(THREAD)
 #define SEAM_FAILURE_ENUMERATOR(name) SEAM_##name,
 enum seam_failure : uint8_t { SEAM_FAILURES(SEAM_FAILURE_ENUMERATOR) SEAM_FAILURE_COUNT };
-void seam_cross(const char *call);                           /* at the beginning of each function of a seam; outside of processes: nothing */
+void seam_cross(const char *call);                           /* outside of processes: nothing */
 [[nodiscard]] bool seam_fails(enum seam_failure f);          /* counts one of its kind; true: this one is to fail */
 void seam_fail_nth(struct process *p, enum seam_failure f, uint64_t nth); /* from now; 0: none */
 [[nodiscard]] uint64_t seam_count(const struct process *p, enum seam_failure f);
