@@ -1,5 +1,5 @@
-/* tests/simulation/calcom.c: the simulated Cal.com as a process of the world: ringsim's own logic on a shard of its own. Faults are given to it from outside, and its
- * people act from outside, between two of its turns. What it held when it stopped is copied, so that it can be walked until the world ends. */
+/* tests/simulation/calcom.c: the simulated Cal.com as a process of the world: ringsim's own logic on a shard of its own. Faults are given to it from outside; what its
+ * people do is written down from outside and done on its shard a moment later, for it is told to subscribers. What it held when it stopped is copied, so that it can be walked until the world ends. */
 #include <stdlib.h>
 #include "base/ensure.h"
 #include "sim/host.h"
@@ -7,6 +7,7 @@
 #include "world.h"
 
 constexpr int64_t minute_us = 60'000'000, hour_us = 60 * minute_us;
+constexpr uint64_t edits_every_us = 50'000;
 
 /* In the world's memory: the process may be over when somebody asks. */
 static struct cal_com {
@@ -16,9 +17,12 @@ static struct cal_com {
     struct fiber            *main;
     bool                     is_open, is_to_stop;
     bool                     has_fault[PLAN_FAULTS_MAX];
+    struct timer             edits_timer; /* until the calm */
+    uint32_t                 edits[HOST_EDITS]; /* not done yet, by what they are */
     struct booking_at_calcom *kept; /* at its end */
     uint32_t                 kept_count, overshoots;
-    uint64_t                 faults_met;
+    uint64_t                 faults_met[SIM_FAULT_COUNT];
+    struct webhooks_of_calcom webhooks;
 } calcom;
 
 /* -- faults: each until its own end -- */
@@ -60,11 +64,8 @@ void calcom_clear_faults(void)
 /* -- what is there -- */
 
 /* The engine cancels doubles, and says so. Everybody else who ends or moves one is a host. */
-static bool is_by_host(const struct sim_booking *b)
-{
-    if (b->rescheduled_from || b->rescheduled_to) return true;
-    return !booking_is_live(b) && !slice_equal(b->cancellation_reason, slice_of("duplicate of the same request"));
-}
+static bool is_double(const struct sim_booking *b) { return !booking_is_live(b) && slice_equal(b->cancellation_reason, slice_of("duplicate of the same request")); }
+static bool is_by_host(const struct sim_booking *b) { return b->rescheduled_from || b->rescheduled_to || (!booking_is_live(b) && !is_double(b)); }
 
 static const char *text_of(struct slice s)
 {
@@ -79,7 +80,7 @@ static struct booking_at_calcom shown(const struct sim_booking *b)
 {
     return (struct booking_at_calcom){
         .uid = b->uid, .reference = text_of(b->engine_reference), .status = sim_status_name(b->status), .event_type = b->type->id, .starts_at_us = b->starts_at_us,
-        .ends_at_us = b->ends_at_us, .host = b->hosts[0]->id, .attendee_email = text_of(b->attendee_email), .by_host = is_by_host(b),
+        .ends_at_us = b->ends_at_us, .host = b->hosts[0]->id, .attendee_email = text_of(b->attendee_email), .by_host = is_by_host(b), .is_double = is_double(b),
     };
 }
 
@@ -100,12 +101,12 @@ void calcom_each_booking(void (*each)(void *context, const struct booking_at_cal
     }
 }
 
-uint64_t calcom_faults_met(void)
+uint64_t calcom_fault_met(enum sim_fault f) { return calcom.is_open ? calcom.simulator.faults.met[f] : calcom.faults_met[f]; }
+
+struct webhooks_of_calcom calcom_webhooks(void)
 {
-    const struct sim_request_log *log = &calcom.simulator.log;
-    uint64_t met = calcom.faults_met, kept = log->count < sim_request_log_max ? log->count : sim_request_log_max;
-    for (uint64_t n = 0; calcom.is_open && n < kept; n++) met += log->entries[n].fault != SIM_FAULT_NO_FAULT;
-    return met;
+    if (!calcom.is_open) return calcom.webhooks;
+    return (struct webhooks_of_calcom){ calcom.simulator.webhooks_delivered, calcom.simulator.webhooks_lost };
 }
 
 uint32_t calcom_overshoots(void)
@@ -117,7 +118,8 @@ uint32_t calcom_overshoots(void)
 
 static void keep_everything(void)
 {
-    calcom.faults_met = calcom_faults_met();
+    memcpy(calcom.faults_met, calcom.simulator.faults.met, sizeof calcom.faults_met);
+    calcom.webhooks = calcom_webhooks();
     calcom.overshoots = calcom_overshoots();
     struct booking_at_calcom *kept = calloc(calcom.simulator.world.booking_count + 1, sizeof *kept);
     ensure(kept);
@@ -174,16 +176,25 @@ static void cancel_or_move(bool moves)
     else host_cancel(&calcom.simulator, b, slice_absent);
 }
 
-void calcom_host_edits(int64_t what)
+void calcom_host_edits(enum host_edit what) { calcom.edits[what] += 1; }
+
+static void edit(enum host_edit what)
 {
-    if (!calcom.is_open) return;
     switch (what) {
-    case 0:
-    case 1: cancel_or_move(what == 1); return;
-    case 2: block(); return;
-    case 3: settle_pending(); return;
+    case HOST_CANCELS:
+    case HOST_MOVES:            cancel_or_move(what == HOST_MOVES); return;
+    case HOST_IS_BUSY:          block(); return;
+    case HOST_SETTLES_PENDING:  settle_pending(); return;
+    case HOST_EDITS:            break;
     }
     ensure(false);
+}
+
+static void do_edits(struct timer *t)
+{
+    for (uint64_t what = 0; what < HOST_EDITS; what++)
+        for (; calcom.edits[what] > 0; calcom.edits[what]--) edit((enum host_edit)what);
+    if (!world.is_calm) timer_start(&calcom.simulator.shard->timers, t, calcom.simulator.shard->now_us + edits_every_us, do_edits);
 }
 
 /* -- its process -- */
@@ -196,10 +207,15 @@ static bool start(struct shard *s, void *)
     calcom.simulator.world.settings = world.plan.calcom;
     calcom.is_open = true;
     apply_faults();
+    timer_start(&s->timers, &calcom.edits_timer, s->now_us + edits_every_us, do_edits);
     return true;
 }
 
-static void stop(struct shard *s) { simulator_stop(s->resident); }
+static void stop(struct shard *s)
+{
+    timer_stop(&s->timers, &calcom.edits_timer);
+    simulator_stop(s->resident);
+}
 
 static void finish(struct shard *s)
 {
@@ -223,7 +239,7 @@ static void run(void *)
 void calcom_process_start(void)
 {
     calcom.config = (struct simulator_config){ .world = plan_world_file(&world.plan), .seed = world.plan.seed, .calcom_port = world.calcom_port,
-                                               .tls = world.plan.tls ? world_identity : nullptr };
+                                               .tls = world.plan.tls ? world_identity : nullptr, .subscriber_trust = world_trust };
     world.calcom = process_start("calcom", nullptr, run, nullptr);
     calcom.main = process_main(world.calcom);
 }

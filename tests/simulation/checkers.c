@@ -165,18 +165,23 @@ void checkers_look(void)
     check_lines();
     watch_bookings();
     PROMISE(!engine_process_forgets_message(&shard), "no message waits for a shard that sleeps", "shard %u", shard);
+    watch_sights();
 }
 
 void checkers_look_when_calm(void)
 {
     check_lines();
     watch_bookings();
+    watch_sights();
     check_calls();
     check_bookings();
+    PROMISE(calcom_webhooks().delivered == 0, "what nobody listens to is not accepted", "Cal.com has had a 2xx for %" PRIu64 " webhooks", calcom_webhooks().delivered);
     PROMISE(engine_process_serves(), "a calm engine serves", "it does not");
     struct slice page = ask_for_page();
     check_no_tenant_is_shown(page);
     check_answers_are_counted(page);
+    double refused = figure(page, "ringmaster_webhooks_refused_total", ""), for_journal = figure(page, "ringmaster_webhooks_refused_total", "journal_full");
+    sights_see_refusals(for_journal, refused - for_journal);
     check_nothing_is_left();
 }
 

@@ -33,5 +33,11 @@ void check_calls(void); /* calm */
 void watch_bookings(void); /* while it runs */
 void check_bookings(void); /* calm */
 
+/* -- sights.c -- */
+struct json_value;
+void watch_sights(void); /* while it runs */
+void sights_see_line(const struct json_value *line);
+void sights_see_refusals(double for_full_journal, double for_no_room);
+
 /* -- checkers_log.c -- */
 void check_lines(void); /* those since the last look */

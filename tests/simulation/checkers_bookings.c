@@ -198,7 +198,7 @@ static bool calcom_was_honest(void)
     bool honest = p->fault_count == 0 && p->calcom.race_window_ms == 0 && p->network.reset_per_connection == 0;
     for (uint32_t n = 0; n < p->incident_count; n++) {
         const struct planned_incident *i = &p->incidents[n];
-        honest &= i->kind != INCIDENT_CALCOM_UNREACHABLE && !(i->kind == INCIDENT_HOST_EDITS && i->extra != 3);
+        honest &= i->kind != INCIDENT_CALCOM_UNREACHABLE && !(i->kind == INCIDENT_HOST_EDITS && i->extra != HOST_SETTLES_PENDING);
     }
     return honest;
 }

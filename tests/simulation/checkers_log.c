@@ -83,6 +83,7 @@ static void check_line(struct slice line)
     struct json_document *d = json_parse(line, &heap, &error);
     PROMISE(d, "a line is JSON", "%s in " SLICE_FORMAT, error.message, slice_print(line));
     check_ids(json_root(d), line);
+    sights_see_line(json_root(d));
     json_release(d, &heap);
 }
 

@@ -43,13 +43,12 @@ static void settle_config(struct life *l)
     set(a, "shards", "%u", world.shards);
     set(a, "database-url", "postgresql://ringmaster@database/ringmaster");
     set(a, "database-connections", "2");
-    set(a, "calcom-url", world.plan.tls ? "https://calcom.simulated:%u/v2" : "http://127.0.0.1:%u/v2", world.calcom_port);
+    set(a, "calcom-url", world.plan.tls ? "https://calcom.simulated:%u/v2" : world.plan.has_names ? "http://calcom.simulated:%u/v2" : "http://127.0.0.1:%u/v2",
+        world.calcom_port);
     set(a, "secret-key", "%s", world_secret_text);
     set(a, "journal-directory", "/journal");
     set(a, "journal-segment-mib", "34");
-    set(a, "calls", "1024");
-    set(a, "webhooks-waiting", "1024");
-    set(a, "connections", "256");
+    set(a, "connections", "%u", world.plan.room.connections);
     set(a, "webhook-heap-mib", "16");
     set(a, "breaker-failures", "%u", 2 + (unsigned)(world.plan.seed % 4));
     set(a, "budget-per-minute", "%u", world.plan.budget_per_minute);
@@ -58,6 +57,8 @@ static void settle_config(struct life *l)
     int left = a->count;
     if (!config_read(&l->config, &left, a->all, &error)) world_broken("the simulator's own settings are good", "%s", error.text);
     ensure(left == 0);
+    l->config.calls = world.plan.room.calls; /* fewer than an operator may set: then there is no room for some */
+    l->config.webhooks_waiting = world.plan.room.webhooks;
 }
 
 /* -- its main -- */

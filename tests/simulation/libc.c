@@ -45,12 +45,16 @@ time_t time(time_t *to)
     return t.tv_sec;
 }
 
+static uint64_t names_unknown;
+uint64_t world_names_unknown(void) { return names_unknown; }
+
 /* Every name is this machine; at times nobody knows it, which is what a name server that is gone looks like. */
 int getaddrinfo(const char *name, const char *, const struct addrinfo *, struct addrinfo **found)
 {
     struct answer { struct addrinfo info; struct sockaddr_in at; };
     seam_cross("getaddrinfo");
-    bool fails = dice_happens(DIE_NETWORK, world.is_calm ? 0 : world.plan.network.unreachable_per_connect);
+    bool fails = dice_happens(DIE_NETWORK, world.is_calm ? 0 : world.plan.unknown_per_name);
+    names_unknown += fails;
     trace("name server: %s%s", name, fails ? " is not known" : "");
     if (fails) return EAI_AGAIN;
     struct answer *a = calloc(1, sizeof *a);

@@ -22,7 +22,7 @@ static struct prng dice_for(uint64_t seed, uint64_t purpose, uint64_t number)
     struct prng mix = { seed ^ purpose * UINT64_C(0x9e3779b97f4a7c15) ^ number * UINT64_C(0xd1342543de82ef95) };
     return (struct prng){ prng_next(&mix) };
 }
-enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH };
+enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM };
 
 static uint64_t between(struct prng *d, uint64_t least, uint64_t most) { return least + prng_below(d, most - least + 1); }
 static bool happens(struct prng *d, double probability) { return prng_happens(d, probability); }
@@ -63,11 +63,23 @@ static struct weather draw_weather(struct prng *d)
         if (kind == 1) w.of[t] = t == only ? drawn : 0;
         if (kind == 2) w.of[t] = in_a_storm ? drawn : 0;
     }
-    struct buffer b = buffer_over(w.text, sizeof w.text - 1);
-    for (uint64_t t = 0; t < TROUBLE_COUNT; t++)
-        if (w.of[t] > 0) buffer_print(&b, "%s%s %.2f", b.length ? ", " : "", trouble_names[t], w.of[t]);
-    if (b.length == 0) buffer_print(&b, "calm");
     return w;
+}
+
+/* What people are promised hangs on Cal.com most of all: a third of the worlds has a bad one, whatever else there is. */
+static void worsen_calcom(struct weather *w, uint64_t seed)
+{
+    struct prng d = dice_for(seed, FOR_CALCOM, 0);
+    double bad = happens(&d, 0.5) ? 0.3 : 1.0;
+    if (happens(&d, 0.33) && w->of[TROUBLE_CALCOM] < bad) w->of[TROUBLE_CALCOM] = bad;
+}
+
+static void name_weather(struct weather *w)
+{
+    struct buffer b = buffer_over(w->text, sizeof w->text - 1);
+    for (uint64_t t = 0; t < TROUBLE_COUNT; t++)
+        if (w->of[t] > 0) buffer_print(&b, "%s%s %.2f", b.length ? ", " : "", trouble_names[t], w->of[t]);
+    if (b.length == 0) buffer_print(&b, "calm");
 }
 
 static void draw_network(struct plan *p, const struct weather *w, struct prng *d)
@@ -115,6 +127,25 @@ static void draw_calcom(struct plan *p, const struct weather *w, struct prng *d)
     p->calcom.race_window_ms = (uint32_t)window_ms;
     p->calcom.loser = loser;
     p->calcom.retry_after = retry_after;
+}
+
+/* Names and subscribers have dice of their own. */
+static void draw_names(struct plan *p, const struct weather *w)
+{
+    struct prng d = dice_for(p->seed, FOR_NAMES, 0);
+    double bad = w->of[TROUBLE_NETWORK];
+    p->has_names = happens(&d, 0.5);
+    p->unknown_per_name = happens(&d, 0.5) ? 0.5 * bad : 0.05 * bad;
+    enum planned_subscriber subscriber = happens(&d, 0.7) ? PLAN_ENGINE_SUBSCRIBES : PLAN_NOBODY_SUBSCRIBES;
+    p->subscriber = happens(&d, 0.4) ? subscriber : PLAN_NO_SUBSCRIBER;
+}
+
+static void draw_room(struct plan *p, uint32_t minutes)
+{
+    struct prng d = dice_for(p->seed, FOR_ROOM, 0);
+    bool narrow = happens(&d, 0.1);
+    p->room = (struct planned_room){ .calls = 1'024 + 128 * minutes, .webhooks = 1'024, .connections = 256 };
+    if (narrow) p->room = (struct planned_room){ .calls = (uint32_t)between(&d, 8, 64), .webhooks = (uint32_t)between(&d, 4, 64), .connections = (uint32_t)between(&d, 16, 32) };
 }
 
 /* -- when it is -- */
@@ -312,9 +343,34 @@ const struct planned_service *plan_service_said(const struct plan *p, const stru
 
 /* -- what goes wrong -- */
 
-/* Any fault that a request may meet, by its place in the simulator's table: new ones are drawn as soon as they are there. Those of the port shut a listener, which
- * only the simulator's own shard may; the network's cuts stand for them. */
-static bool is_drawn(enum sim_fault f) { return f != SIM_FAULT_NO_FAULT && !sim_fault_is_of_the_port(f) && !sim_fault_is_of_webhooks(f); }
+/* Any fault of the simulator's table: new ones are drawn as soon as they are there. Those of webhooks where there are any. */
+static bool is_drawn(const struct plan *p, enum sim_fault f)
+{
+    if (f == SIM_FAULT_REPLY_AFTER_WEBHOOKS || sim_fault_is_of_webhooks(f)) return p->subscriber != PLAN_NO_SUBSCRIBER;
+    return f != SIM_FAULT_NO_FAULT;
+}
+
+/* What befalls webhooks themselves, whoever causes them. */
+static void draw_webhook_faults(struct planned_fault *f, struct prng *d, double rate)
+{
+    struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
+    struct json_writer w = json_writer_over(&b);
+    json_begin_object(&w, nullptr);
+    json_add_integer(&w, "seed", (int64_t)(prng_next(d) >> 12));
+    json_add_real(&w, "rate", rate);
+    json_add_text(&w, "endpoint", slice_of("webhook"));
+    if (happens(d, 0.7)) json_add_integer(&w, "delay_ms", (int64_t)between(d, 1, late_ms_max));
+    json_begin_array(&w, "faults");
+    for (uint64_t more = between(d, 1, 4); more > 0;) {
+        enum sim_fault fault = (enum sim_fault)prng_below(d, SIM_FAULT_COUNT);
+        if (!sim_fault_is_of_webhooks(fault)) continue;
+        json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
+        more -= 1;
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    ensure(!b.overflowed);
+}
 
 /* The rule that shows whoever asks again too early: nothing is there yet, a second create finds another host free, and then the first is committed after all. */
 static void draw_late_commits(struct planned_fault *f, struct prng *d, double rate)
@@ -333,6 +389,7 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
     *f = (struct planned_fault){ .number = n, .at_us = world_begins_at_us + (happens(&d, 0.5) ? 0 : prng_below(&d, busy_us / 3)) };
     f->until_us = happens(&d, 0.7) ? p->calm_at_us : f->at_us + between(&d, second_us, busy_us / 2);
     if (happens(&d, 0.15)) return draw_late_commits(f, &d, rate);
+    if (p->subscriber != PLAN_NO_SUBSCRIBER && happens(&d, 0.25)) return draw_webhook_faults(f, &d, rate);
     struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
     struct json_writer w = json_writer_over(&b);
     json_begin_object(&w, nullptr);
@@ -345,7 +402,7 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
         bool about_outcomes = happens(&d, 0.6); /* those after which nobody knows whether it is booked */
         uint64_t kinds = about_outcomes ? SIM_FAULT_LOOKUP_FAILS + 1 : SIM_FAULT_COUNT;
         enum sim_fault fault = (enum sim_fault)prng_below(&d, kinds);
-        if (!is_drawn(fault)) continue;
+        if (!is_drawn(p, fault)) continue;
         json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
         more -= 1;
     }
@@ -357,7 +414,7 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
 static void draw_faults(struct plan *p, const struct weather *w, struct prng *d)
 {
     double bad = w->of[TROUBLE_CALCOM];
-    p->fault_count = bad > 0 ? (uint32_t)between(d, 1, 2 + (uint64_t)(bad * 8)) : 0;
+    p->fault_count = bad > 0 ? (uint32_t)between(d, 1, 2 + (uint64_t)(bad * 12)) : 0;
     for (uint32_t n = 0; n < p->fault_count; n++) draw_fault(p, n, bad * 0.5 + 0.05);
 }
 
@@ -379,13 +436,13 @@ static void draw_details(struct planned_incident *i, struct prng *d)
     case INCIDENT_CALCOM_UNREACHABLE:
     case INCIDENT_ENGINE_UNREACHABLE:
     case INCIDENT_DISK_FULL:          i->for_us = between(d, second_us / 10, happens(d, 0.3) ? 240 * second_us : 15 * second_us); return;
+    case INCIDENT_DISK_FAILS:         i->for_us = between(d, second_us / 10, 60 * second_us); return;
     case INCIDENT_DATABASE_SLOW:      i->for_us = between(d, second_us, 60 * second_us); i->extra = (int64_t)magnitude(d, 15'000'000); return;
     case INCIDENT_CLOCK_JUMPS:        i->extra = ((int64_t)prng_below(d, 2) * 2 - 1) * (int64_t)magnitude(d, happens(d, 0.2) ? 10 * minute_us : 10 * second_us); return;
-    case INCIDENT_HOST_EDITS:         i->extra = (int64_t)prng_below(d, 4); return;
+    case INCIDENT_HOST_EDITS:         i->extra = (int64_t)prng_below(d, HOST_EDITS); return;
     case INCIDENT_SHARDS_CHANGE:      i->extra = (int64_t)between(d, 1, PLAN_SHARDS_MAX); return;
     case INCIDENT_HAND_OVER:          i->for_us = between(d, second_us / 10, 90 * second_us); i->extra = (int64_t)magnitude(d, 60 * second_us); return;
     case INCIDENT_STOP_ENGINE:
-    case INCIDENT_DISK_FAILS:
     case INCIDENT_TENANTS_CHANGE:
     case INCIDENT_KIND_COUNT:         return;
     }
@@ -417,7 +474,7 @@ static void draw_incidents(struct plan *p, const struct weather *w, struct prng 
     }
     uint32_t before = p->incident_count;
     for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
-    for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = 3;
+    for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = HOST_SETTLES_PENDING;
 }
 
 /* How many changes of the configuration there will have been. */
@@ -441,6 +498,8 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     static struct weather weather; /* plan.weather points to its text */
     struct prng d = dice_for(seed, FOR_WEATHER, 0);
     weather = draw_weather(&d);
+    worsen_calcom(&weather, seed);
+    name_weather(&weather);
     *p = (struct plan){ .seed = seed, .weather = weather.text, .wall_us = draw_beginning(&d), .shards = (uint32_t)between(&d, 1, PLAN_SHARDS_MAX) };
     p->busy_until_us = world_begins_at_us + minutes * minute_us;
     p->calm_at_us = p->busy_until_us + storm_after_calls_us;
@@ -450,6 +509,8 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     draw_disk(p, &weather, &d);
     draw_database(p, &weather, &d);
     draw_calcom(p, &weather, &d);
+    draw_names(p, &weather);
+    draw_room(p, minutes);
     draw_tenants(p, &weather);
     draw_calls(p, &d, minutes);
     draw_faults(p, &weather, &d);
@@ -481,10 +542,13 @@ static void print_call(const struct planned_call *c)
 
 void plan_print(const struct plan *p)
 {
+    static const char *const subscribers[] = { "to nobody", "to the engine", "to a port where nobody listens" };
     char memory[40] = { 0 };
     struct buffer begins = buffer_over(memory, sizeof memory - 1);
     instant_print(&begins, p->wall_us);
     printf("seed %llu: from %s, %u shards%s, %s\n", (unsigned long long)p->seed, memory, p->shards, p->tls ? ", TLS" : "", p->weather);
+    printf("  Cal.com %s, webhooks %s; room for %u calls, %u webhooks, %u connections\n", p->has_names || p->tls ? "by its name" : "by its address", subscribers[p->subscriber],
+           p->room.calls, p->room.webhooks, p->room.connections);
     printf("  busy for %.0f s, calm at %.0f s, ends at %.0f s\n", seconds(p->busy_until_us), seconds(p->calm_at_us), seconds(p->ends_at_us));
     for (uint32_t n = 0; n < p->company_count; n++)
         printf("  company %lld %s: workspace %lld, credential %u, %u services, %s\n", (long long)p->companies[n].id, p->companies[n].key,

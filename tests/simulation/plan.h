@@ -12,7 +12,8 @@
 #include "database/database.h"
 
 constexpr uint64_t world_begins_at_us = UINT64_C(1'000'000'000); /* world_now_us() at plan.wall_us */
-enum { PLAN_WORKSPACES_MAX = 3, PLAN_COMPANIES_MAX = 6, PLAN_SERVICES_MAX = 4, PLAN_CALLS_MAX = 400, PLAN_FAULTS_MAX = 24, PLAN_INCIDENTS_MAX = 32, PLAN_SHARDS_MAX = 4 };
+constexpr uint16_t plan_engine_port = 8080, plan_port_of_nobody = 7;
+enum { PLAN_WORKSPACES_MAX = 3, PLAN_COMPANIES_MAX = 6, PLAN_SERVICES_MAX = 4, PLAN_CALLS_MAX = 4'096, PLAN_FAULTS_MAX = 24, PLAN_INCIDENTS_MAX = 96, PLAN_SHARDS_MAX = 4 };
 
 /* -- who lives in it -- */
 
@@ -68,13 +69,20 @@ struct planned_call {
     X(DISK_FULL) X(DISK_FAILS)                                                                                                                              \
     X(TENANTS_CHANGE)     /* the configuration is written anew while calls run: a name, an order, a key rotated */                                          \
     X(CLOCK_JUMPS)        /* the engine's wall clock is off by `extra` µs (signed) from now on */                                                           \
-    X(HOST_EDITS)         /* out of band at Cal.com: `extra` chooses cancel, move, block (S21) */                                                           \
+    X(HOST_EDITS)         /* out of band at Cal.com (S21): `extra` is an enum host_edit */                                                           \
     X(SHARDS_CHANGE)      /* the next start has `extra` shards */                                                                                            \
     X(HAND_OVER)          /* the engine's machine stops for for_us and is taken for dead: another one takes over; then the old one goes on, for `extra` µs */
+enum host_edit : uint8_t { HOST_CANCELS, HOST_MOVES, HOST_IS_BUSY, HOST_SETTLES_PENDING, HOST_EDITS };
 #define INCIDENT_ENUMERATOR(name) INCIDENT_##name,
 enum incident_kind : uint8_t { INCIDENTS(INCIDENT_ENUMERATOR) INCIDENT_KIND_COUNT };
 [[nodiscard]] const char *incident_name(enum incident_kind k);
 struct planned_incident { uint32_t number; bool is_left_out; enum incident_kind kind; uint64_t at_us, for_us; int64_t extra; };
+
+/* What the engine may hold at once; too little of it in some worlds: it says 503 then. */
+struct planned_room { uint32_t calls, webhooks, connections; };
+
+/* Cal.com tells webhooks at the engine's door, which knows no such path; or where nobody listens. */
+enum planned_subscriber : uint8_t { PLAN_NO_SUBSCRIBER, PLAN_ENGINE_SUBSCRIBES, PLAN_NOBODY_SUBSCRIBES };
 
 /* A rule for ringsim's faults.c, as its JSON. */
 struct planned_fault { uint32_t number; bool is_left_out; uint64_t at_us, until_us; char rule[256]; };
@@ -85,10 +93,14 @@ struct plan {
     uint64_t busy_until_us, calm_at_us, ends_at_us; /* calls begin until the first; faults end at the second; everything must be settled at the third */
     uint32_t shards;
     bool     tls;                 /* between engine and Cal.com, and at the engine's own door */
+    bool     has_names;           /* Cal.com is called calcom.simulated; with TLS always */
+    double   unknown_per_name;    /* how often nobody knows a name */
+    enum planned_subscriber subscriber; /* of what Cal.com's webhooks tell */
     struct network_climate  network;
     struct disk_climate     disk;
     struct database_climate database;
     struct sim_settings     calcom; /* how Cal.com is throughout, faults apart */
+    struct planned_room     room;
     uint32_t calcom_requests_per_minute, budget_per_minute; /* what Cal.com allows a key, and what the engine is told that it may use */
     const char             *weather; /* for people: which kinds of trouble there are */
     struct planned_workspace workspaces[PLAN_WORKSPACES_MAX]; uint32_t workspace_count;

@@ -117,6 +117,27 @@ static void add_account(struct json_writer *w, const struct plan *p, uint32_t cr
     json_end_object(w);
 }
 
+/* Every account tells of everything; every second one signs. */
+static void add_subscriptions(struct json_writer *w, const struct plan *p)
+{
+    uint16_t port = p->subscriber == PLAN_ENGINE_SUBSCRIBES ? plan_engine_port : plan_port_of_nobody;
+    json_begin_array(w, "webhooks");
+    for (uint32_t c = 0; c < p->company_count; c++) {
+        if (p->companies[c].credential != c) continue;
+        json_begin_object(w, nullptr);
+        add_printed(w, "subscriber_url", p->tls ? "https://engine.simulated:%u/api/calcom/webhook" : "http://127.0.0.1:%u/api/calcom/webhook", port);
+        json_add_text(w, "api_key", slice_from_text(p->companies[c].calcom_key));
+        if (c % 2 == 0) json_add_text(w, "secret", slice_of("a secret of Cal.com's and its subscriber's"));
+        json_begin_array(w, "triggers");
+        for (const char *const *trigger = (const char *const[]){ "BOOKING_CREATED", "BOOKING_REQUESTED", "BOOKING_CANCELLED", "BOOKING_REJECTED", "BOOKING_RESCHEDULED", nullptr }; *trigger;
+             trigger++)
+            json_add_text(w, nullptr, slice_from_text(*trigger));
+        json_end_array(w);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 struct slice plan_world_file(const struct plan *p)
 {
     struct buffer b;
@@ -133,6 +154,7 @@ struct slice plan_world_file(const struct plan *p)
         add_account(&w, p, c, p->companies[c].next_calcom_key);
     }
     json_end_array(&w);
+    if (p->subscriber != PLAN_NO_SUBSCRIBER) add_subscriptions(&w, p);
     json_begin_array(&w, "event_types");
     for (uint32_t c = 0; c < p->company_count; c++) add_event_types(&w, &p->companies[c]);
     json_end_array(&w);

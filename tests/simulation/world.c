@@ -90,7 +90,7 @@ static void happen(const struct planned_incident *i)
     case INCIDENT_DISK_FAILS:         spoil_disk(i); return;
     case INCIDENT_TENANTS_CHANGE:     world_change_tenants(); return;
     case INCIDENT_CLOCK_JUMPS:        process_shift_wall(world.engine, i->extra); return;
-    case INCIDENT_HOST_EDITS:         calcom_host_edits(i->extra); return;
+    case INCIDENT_HOST_EDITS:         calcom_host_edits((enum host_edit)i->extra); return;
     case INCIDENT_SHARDS_CHANGE:      world.shards = (uint32_t)i->extra; return;
     case INCIDENT_HAND_OVER:          hand_over(i); return;
     case INCIDENT_KIND_COUNT:         break;
@@ -216,8 +216,9 @@ struct world_figures world_figures(void)
         .network_resets = n.resets, .network_half_opens = n.half_opens, .network_refused = n.refused + n.lost, .network_partitions = n.partitions,
         .disk_torn = d.torn, .disk_lost = d.lost, .disk_garbled = d.garbled, .disk_full = d.full, .disk_failed = d.failed, .database_downs = b.downs,
         .database_died_before = b.died_before, .database_died_after = b.died_after, .database_try_again = b.try_again, .database_slow = b.slow, .database_orphans = b.orphans_executed,
-        .calcom_faults = calcom_faults_met(), .seam_calls = seam_calls(world.engine),
+        .names_unknown = world_names_unknown(), .calcom_webhooks = calcom_webhooks().delivered + calcom_webhooks().lost, .seam_calls = seam_calls(world.engine),
     };
+    for (uint64_t fault = SIM_FAULT_NO_FAULT + 1; fault < SIM_FAULT_COUNT; fault++) f.calcom_faults += calcom_fault_met((enum sim_fault)fault);
     for (uint32_t c = 0; c < world.plan.call_count; c++) f.calls += !world.plan.calls[c].is_left_out;
     retell_each_delivery(count_delivery, &f);
     calcom_each_booking(count_booking, &f);
@@ -246,7 +247,7 @@ static void begin(const struct world_options *o)
     if (o->without) leave_out(slice_from_text(o->without));
     world_set_wall(world.plan.wall_us);
     world.shards = world.plan.shards;
-    world.engine_port = 8080;
+    world.engine_port = plan_engine_port;
     world.calcom_port = 9080;
     network_open(&world.plan.network);
     disk_define();

@@ -32,10 +32,11 @@ void world_live(const struct world_options *o);
 /* What went wrong in it, by kind, and what there was. */
 #define WORLD_FIGURES(X) X(calls) X(deliveries) X(acknowledged) X(bookings) X(engine_starts) X(kills) X(drains) X(freezes) X(clock_jumps) X(tenant_changes) X(host_edits)         \
     X(network_resets) X(network_half_opens) X(network_refused) X(network_partitions) X(disk_torn) X(disk_lost) X(disk_garbled) X(disk_full) X(disk_failed) X(database_downs)         \
-    X(database_died_before) X(database_died_after) X(database_try_again) X(database_slow) X(database_orphans) X(calcom_faults) X(seam_calls)
+    X(database_died_before) X(database_died_after) X(database_try_again) X(database_slow) X(database_orphans) X(names_unknown) X(calcom_webhooks) X(calcom_faults) X(seam_calls)
 #define WORLD_FIGURE_FIELD(name) uint64_t name;
 struct world_figures { WORLD_FIGURES(WORLD_FIGURE_FIELD) };
 [[nodiscard]] struct world_figures world_figures(void);
+[[nodiscard]] uint64_t world_names_unknown(void); /* libc.c: how often a name server did not know */
 void world_change_tenants(void); /* written anew, and told to whoever listens */
 
 /* -- engine.c -- */
@@ -51,11 +52,19 @@ void calcom_process_start(void);
 void calcom_process_stop(void);              /* its bookings can still be walked */
 void calcom_add_fault(const struct planned_fault *f);
 void calcom_clear_faults(void);
-void calcom_host_edits(int64_t what);        /* out of band: cancel, move, block, by the dice */
+void calcom_host_edits(enum host_edit what); /* out of band, in a moment, of a booking or a host that the dice choose */
 /* A live or dead booking, for checkers. */
-struct booking_at_calcom { const char *uid, *reference, *status; int64_t event_type, starts_at_us, ends_at_us, host; const char *attendee_email; bool by_host; /* cancelled or moved out of band */ };
+struct booking_at_calcom {
+    const char *uid, *reference, *status;
+    int64_t     event_type, starts_at_us, ends_at_us, host;
+    const char *attendee_email;
+    bool        by_host;   /* cancelled or moved out of band */
+    bool        is_double; /* cancelled by the engine, as one too many */
+};
 void calcom_each_booking(void (*each)(void *context, const struct booking_at_calcom *b), void *context);
-[[nodiscard]] uint64_t calcom_faults_met(void); /* requests that met one */
+[[nodiscard]] uint64_t calcom_fault_met(enum sim_fault f); /* requests and webhooks that met it */
+struct webhooks_of_calcom { uint64_t delivered, lost; };
+[[nodiscard]] struct webhooks_of_calcom calcom_webhooks(void); /* delivered: a subscriber answered 2xx */
 [[nodiscard]] uint32_t calcom_overshoots(void); /* requests beyond a key's limit: the budget's promise is 0 */
 
 /* -- retell.c -- */
@@ -105,3 +114,12 @@ struct retell_attempt { const struct retell_delivery *delivery; uint64_t began_a
 void checkers_see_attempt(const struct retell_attempt *a);
 /* By log.c: each line that the engine logs (JSON): nothing of one tenant under another, no secrets. */
 void checkers_see_log(const char *line, size_t length);
+
+/* -- sights.c -- */
+/* What was met of what worlds are lived for. intents_unknown, intents_pending: at some time; parked: people were asked to find out. */
+#define WORLD_SIGHTS(X) X(intents_booked) X(intents_refused) X(intents_pending) X(hosts_accepted) X(hosts_declined) X(intents_unknown) X(unknown_booked) X(unknown_refused)       \
+    X(intents_parked) X(parked_settled) X(second_attempts) X(third_attempts) X(doubles_cancelled) X(calls_never_ended) X(webhooks_quarantined) X(webhooks_unrouted)                 \
+    X(journals_full) X(refused_for_full_journal) X(refused_for_no_room) X(answered_503) X(never_answered) X(torn_tails) X(replays) X(replays_on_other_shards) X(breakers_opened)     \
+    X(throttled)
+struct world_sights { WORLD_SIGHTS(WORLD_FIGURE_FIELD) };
+[[nodiscard]] struct world_sights world_sights(void); /* at the end, once */
