@@ -235,32 +235,38 @@ BEGIN
     RETURN appointment;
 END $$;
 
--- A definite no. What is booked stays booked.
-CREATE FUNCTION refuse_intent(p_company bigint, p_intent bigint, p_reason text, p_details jsonb, p_now_us bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- A definite no, and whether it stands. What is booked stays booked; and who does not know of the last create (p_attempts) has no say: another engine, or the one
+-- before this, has sent it. Null: a person, who knows.
+CREATE FUNCTION refuse_intent(p_company bigint, p_intent bigint, p_reason text, p_details jsonb, p_now_us bigint, p_attempts bigint DEFAULT NULL)
+RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     now_at constant timestamptz := instant_of(p_now_us);
     i booking_intents;
 BEGIN
     UPDATE booking_intents b SET state = 'refused', reason = p_reason, next_attempt_at = NULL, updated_at = now_at
-    WHERE b.company_id = p_company AND b.id = p_intent AND b.state NOT IN ('booked', 'refused') RETURNING b.* INTO i;
+    WHERE b.company_id = p_company AND b.id = p_intent AND b.state NOT IN ('booked', 'refused')
+        AND (p_attempts IS NULL OR b.attempts = p_attempts) RETURNING b.* INTO i;
     IF NOT FOUND THEN
-        RETURN;
+        RETURN EXISTS (SELECT FROM booking_intents b WHERE b.company_id = p_company AND b.id = p_intent AND b.state = 'refused');
     END IF;
     DELETE FROM busy_ranges WHERE company_id = p_company AND intent_id = p_intent;
     UPDATE appointments SET status = 'rejected', updated_at = now_at WHERE company_id = p_company AND intent_id = p_intent AND status = 'pending';
     PERFORM finish_reconcile_job(i, now_at);
     PERFORM add_job(i, 'callback', p_reason, p_details, now_at);
     PERFORM audit(p_company, 'engine', 'booking_refused', 'intent/' || i.id, jsonb_build_object('reason', p_reason), now_at);
+    RETURN true;
 END $$;
 
 -- Still unknown after every bound: people look, the engine looks again later, and the time stays taken meanwhile.
-CREATE FUNCTION park_intent(p_company bigint, p_intent bigint, p_reason text, p_next_attempt_us bigint, p_now_us bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION park_intent(p_company bigint, p_intent bigint, p_reason text, p_next_attempt_us bigint, p_now_us bigint, p_attempts bigint)
+RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     now_at constant timestamptz := instant_of(p_now_us);
     i booking_intents;
 BEGIN
     UPDATE booking_intents b SET state = 'unknown', reason = p_reason, next_attempt_at = instant_of(p_next_attempt_us), updated_at = now_at
-    WHERE b.company_id = p_company AND b.id = p_intent AND b.state IN ('written', 'sending', 'unknown', 'pending') RETURNING b.* INTO i;
+    WHERE b.company_id = p_company AND b.id = p_intent AND b.state IN ('written', 'sending', 'unknown', 'pending') AND b.attempts = p_attempts
+    RETURNING b.* INTO i;
     IF NOT FOUND THEN
         RETURN;
     END IF;

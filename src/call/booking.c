@@ -465,6 +465,7 @@ static void add_delay(struct booking *b, struct db_unit *u)
     db_add_integer(u, b->next_attempt_at_us);
     db_add_text(u, slice_from_text(b->reason));
     db_add_integer(u, b->desk->shard->wall_us);
+    db_add_integer(u, b->attempts);
 }
 
 /* In the same transaction: when to ask whether it has been decided. */
@@ -505,7 +506,7 @@ static void save_refused(struct booking *b)
     db_add_text(u, slice_from_text(b->reason));
     db_add_text(u, slice_of("{}"));
     db_add_integer(u, b->desk->shard->wall_us);
-    counter_add(&b->desk->counters.refused, 1);
+    db_add_integer(u, b->attempts);
 }
 
 /* People are told once; after that it is only looked at again. */
@@ -517,6 +518,7 @@ static void save_parked(struct booking *b)
     db_add_text(u, slice_from_text(b->reason));
     db_add_integer(u, b->next_attempt_at_us);
     db_add_integer(u, b->desk->shard->wall_us);
+    db_add_integer(u, b->attempts);
     counter_add(&b->desk->counters.parked, 1);
 }
 
@@ -536,11 +538,19 @@ static void save_outcome(struct booking *b)
     ask_statement(b);
 }
 
+/* A no that does not stand is left to those who know more: the row was booked, or sent once more, since it was loaded here. */
+static void take_refusal(struct booking *b)
+{
+    if (db_boolean(&b->steady.unit, 0, 0, 0)) counter_add(&b->desk->counters.refused, 1);
+    else b->plan = PLAN_LEAVE;
+}
+
 /* False: PostgreSQL took something else to be true (a conflict: this Cal.com booking is filed under another intent). Then people have to see it, and
  * the row must not come back at every sweep: it is parked. */
 static bool outcome_is_saved(struct booking *b)
 {
     const struct db_unit *u = &b->steady.unit;
+    if (b->plan == PLAN_REFUSE && u->outcome == DB_OK) take_refusal(b);
     if (b->plan == PLAN_LEAVE || u->outcome == DB_OK) return true;
     log_event(LOG_ERROR, "booking_outcome_not_saved", log_integer("company", b->company_id), log_integer("intent", b->intent_id), log_cstring("constraint", u->constraint),
               log_cstring("sqlstate", u->sqlstate));

@@ -52,16 +52,16 @@ static const struct db_statement_definition definitions[DB_STATEMENT_COUNT] = {
         "    AND (attempts = $4 OR last_sent_at = instant_of($3) AND state = 'sending')"
         "  RETURNING attempts::bigint" },
 
-    [DB_DELAY_INTENT] = { "DELAY_INTENT", "iittiti", "",
+    [DB_DELAY_INTENT] = { "DELAY_INTENT", "iittitii", "",
         "UPDATE booking_intents SET state = CASE state WHEN 'pending' THEN state ELSE $3 END, step = $4, next_attempt_at = instant_of($5), last_error = $6,"
         "    updated_at = instant_of($7)"
-        "  WHERE company_id = $1 AND id = $2 AND (" UNFINISHED " OR state = 'pending')" },
+        "  WHERE company_id = $1 AND id = $2 AND (" UNFINISHED " AND attempts = $8 OR state = 'pending')" },
 
     [DB_BOOK_INTENT] = { "BOOK_INTENT", "iititiiti", "i", "SELECT book_intent($1, $2, $3, $4, $5, $6, $7, $8, $9)" },
 
-    [DB_REFUSE_INTENT] = { "REFUSE_INTENT", "iitji", "v", "SELECT refuse_intent($1, $2, $3, $4::jsonb, $5)" },
+    [DB_REFUSE_INTENT] = { "REFUSE_INTENT", "iitjii", "b", "SELECT refuse_intent($1, $2, $3, $4::jsonb, $5, $6)" },
 
-    [DB_PARK_INTENT] = { "PARK_INTENT", "iitii", "v", "SELECT park_intent($1, $2, $3, $4, $5)" },
+    [DB_PARK_INTENT] = { "PARK_INTENT", "iitiii", "v", "SELECT park_intent($1, $2, $3, $4, $5, $6)" },
 
     [DB_AUDIT] = { "AUDIT", "itttji", "v", "SELECT audit($1, $2, $3, $4, $5::jsonb, instant_of($6))" },
 

@@ -335,6 +335,11 @@ bool statement_load_intent(struct statement *q)
     return true;
 }
 
+static bool knows_of_all_creates(const struct statement *q, uint32_t parameter, const struct intent_row *i)
+{
+    return number_equal((struct number){ i->attempts, true }, parameter_number(q, parameter));
+}
+
 bool statement_send_intent(struct statement *q)
 {
     enum { NOW = 2, ATTEMPTS };
@@ -343,7 +348,7 @@ bool statement_send_intent(struct statement *q)
     struct intent_row *i = find_intent(q);
     if (!i || !state_is_one_of(i, unfinished)) return true;
     const bool is_again = number_equal(i->last_sent_at, now) && text_is(i->state, "sending");
-    if (!is_again && !number_equal((struct number){ i->attempts, true }, parameter_number(q, ATTEMPTS))) return true;
+    if (!is_again && !knows_of_all_creates(q, ATTEMPTS, i)) return true;
     if (!now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     begin_change(q, i);
     i->attempts += is_again ? 0 : 1;
@@ -358,12 +363,13 @@ bool statement_send_intent(struct statement *q)
 
 bool statement_delay_intent(struct statement *q)
 {
-    enum { STATE = 2, STEP, NEXT, ERROR, NOW };
+    enum { STATE = 2, STEP, NEXT, ERROR, NOW, ATTEMPTS };
     struct number next, now;
     if (!parameter_instant(q, NEXT, &next) || !parameter_instant(q, NOW, &now)) return false;
     struct intent_row *i = find_intent(q);
     if (!i || !state_is_one_of(i, waiting)) return true;
     const bool stays = text_is(i->state, "pending");
+    if (!stays && !knows_of_all_creates(q, ATTEMPTS, i)) return true;
     if ((!stays && parameter_is_null(q, STATE)) || !now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
     begin_change(q, i);
     if (!stays) i->state = kept_text(q, STATE);
@@ -497,12 +503,12 @@ static void reject_pending_appointment(struct statement *q, const struct intent_
 
 bool statement_refuse_intent(struct statement *q)
 {
-    enum { REASON = 2, DETAILS, NOW };
+    enum { REASON = 2, DETAILS, NOW, ATTEMPTS };
     const struct jsonb *details;
     struct number now;
     if (!parameter_json(q, DETAILS, &details) || !parameter_instant(q, NOW, &now)) return false;
     struct intent_row *i = find_intent(q);
-    if (i && state_is_one_of(i, waiting)) {
+    if (i && state_is_one_of(i, waiting) && (parameter_is_null(q, ATTEMPTS) || knows_of_all_creates(q, ATTEMPTS, i))) {
         if (!now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
         begin_change(q, i);
         i->state = slice_of("refused");
@@ -515,18 +521,18 @@ bool statement_refuse_intent(struct statement *q)
         if (!add_job(q, i, "callback", i->reason, details, now.value)) return false;
         add_engine_audit(q, i, slice_of("booking_refused"), "reason", i->reason, now.value);
     }
-    answer_void(q);
+    answer_boolean(q, i && text_is(i->state, "refused"));
     return true;
 }
 
 bool statement_park_intent(struct statement *q)
 {
-    enum { REASON = 2, NEXT, NOW };
+    enum { REASON = 2, NEXT, NOW, ATTEMPTS };
     struct number next, now;
     if (!parameter_instant(q, NOW, &now)) return false;
     struct intent_row *i = find_intent(q);
     if (i && !parameter_instant(q, NEXT, &next)) return false;
-    if (i && state_is_one_of(i, waiting)) {
+    if (i && state_is_one_of(i, waiting) && knows_of_all_creates(q, ATTEMPTS, i)) {
         if (!now.is_there) return statement_fail(q, sqlstate_is_null, nullptr);
         begin_change(q, i);
         i->state = slice_of("unknown");

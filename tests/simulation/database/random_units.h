@@ -395,6 +395,7 @@ static void ask_delay_intent(struct generator *g)
     if (one_in(g, 4)) give_null(g);
     else give_text(g, words(g));
     give_integer(g, coarse_instant(g));
+    give_integer(g, throw(g, 3));
 }
 
 static void ask_book_intent(struct generator *g)
@@ -416,6 +417,8 @@ static void ask_refuse_intent(struct generator *g)
     give_text(g, words(g));
     give_json(g, "{\"status\":400}");
     give_integer(g, coarse_instant(g));
+    if (one_in(g, 4)) give_null(g);
+    else give_integer(g, throw(g, 3));
 }
 
 static void ask_park_intent(struct generator *g)
@@ -424,6 +427,7 @@ static void ask_park_intent(struct generator *g)
     give_text(g, words(g));
     give_integer(g, coarse_instant(g));
     give_integer(g, coarse_instant(g));
+    give_integer(g, throw(g, 3));
 }
 
 static void ask_audit(struct generator *g)

@@ -76,9 +76,10 @@ static enum db_outcome book(struct db_unit *u, struct played_row *a)
     return DB_OK;
 }
 
-static void refuse(const struct db_unit *u)
+static void refuse(const struct db_unit *u, struct played_row *a)
 {
-    if (strcmp(row.state, "booked") == 0 || strcmp(row.state, "refused") == 0) return;
+    give_integer(a, strcmp(row.state, "booked") != 0 && integer_of(u, 5) == row.attempts);
+    if (strcmp(row.state, "booked") == 0 || strcmp(row.state, "refused") == 0 || integer_of(u, 5) != row.attempts) return;
     strcpy(row.state, "refused");
     text_of(u, 2, row.reason, sizeof row.reason);
     row.callback = true;
@@ -103,7 +104,7 @@ static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
     else if (s == DB_DELAY_INTENT) delay(u);
     else if (s == DB_BOOK_INTENT) return book(u, a);
     else if (s == DB_REFUSE_INTENT && row.may_not_be_refused) return DB_REJECTED;
-    else if (s == DB_REFUSE_INTENT) refuse(u);
+    else if (s == DB_REFUSE_INTENT) refuse(u, a);
     else if (s == DB_PARK_INTENT && row.may_not_be_parked) return DB_REJECTED;
     else if (s == DB_PARK_INTENT) park(u);
     else fail_msg("statement %d", s);

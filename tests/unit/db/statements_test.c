@@ -494,15 +494,18 @@ static int64_t book(int64_t intent, const char *uid, const char *status)
     return appointment;
 }
 
-static void refuse_intent(int64_t intent, const char *reason)
+static bool refuse_intent(int64_t intent, const char *reason, int64_t attempts)
 {
     struct db_unit u;
     add_two(&u, DB_REFUSE_INTENT, intent);
     db_add_text(&u, slice_from_text(reason));
     db_add_text(&u, slice_of("{\"asked\":\"10:00\"}"));
     db_add_integer(&u, nine_us + 6);
+    db_add_integer(&u, attempts);
     run(&u);
+    bool is_refused = db_boolean(&u, 0, 0, 0);
     db_unit_release(&u);
+    return is_refused;
 }
 
 static void each_create_is_counted_before_it_leaves_and_once(void **)
@@ -539,7 +542,7 @@ static void a_booking_is_kept_once_and_nothing_is_sent_after_it(void **)
     int64_t appointment = book(intent, "uid_book", "accepted");
     assert_int_equal(book(intent, "uid_book", "accepted"), appointment);
     assert_int_equal(send_intent(intent, nine_us), -1);
-    refuse_intent(intent, "too late");
+    assert_false(refuse_intent(intent, "too late", 0));
     assert_string_equal(value(database.owner, "SELECT state FROM booking_intents WHERE id = %lld", (long long)intent), "booked");
     assert_string_equal(value(database.owner, "SELECT status || attendee_name || host_name FROM appointments WHERE id = %lld", (long long)appointment), "acceptedMariaLena");
     assert_int_equal(number(database.owner, "SELECT count(*) FROM audit_log WHERE subject = 'intent/%lld'", (long long)intent), 1);
@@ -586,11 +589,38 @@ static void a_name_is_given_once_and_never_overwritten(void **)
     assert_string_equal(value(database.owner, "SELECT attendee_name FROM appointments WHERE calcom_booking_uid = 'uid_name_2'"), "Otto");
 }
 
+/* Two engines, of which one has not noticed yet that the other took over: what it believes of a row is older than the last create. */
+static void who_does_not_know_of_the_last_create_has_no_say(void **)
+{
+    int64_t intent = write_intent(wanted("op_fence", "fence", 0, 30)).id;
+    assert_int_equal(send_intent(intent, nine_us + 1), 1);
+    assert_false(refuse_intent(intent, "slot_not_available", 0));
+    struct db_unit u;
+    add_two(&u, DB_PARK_INTENT, intent);
+    db_add_text(&u, slice_of("still unknown"));
+    db_add_integer(&u, nine_us + 100);
+    db_add_integer(&u, nine_us);
+    db_add_integer(&u, 0);
+    run(&u);
+    db_unit_release(&u);
+    add_two(&u, DB_DELAY_INTENT, intent);
+    db_add_text(&u, slice_of("written"));
+    db_add_text(&u, slice_of("SLOTS_LISTED"));
+    db_add_integer(&u, nine_us + 100);
+    db_add_text(&u, slice_of("throttled"));
+    db_add_integer(&u, nine_us);
+    db_add_integer(&u, 0);
+    run(&u);
+    db_unit_release(&u);
+    assert_string_equal(value(database.owner, "SELECT state || attempts FROM booking_intents WHERE id = %lld", (long long)intent), "sending1");
+    assert_true(refuse_intent(intent, "slot_taken", 1));
+}
+
 static void a_definite_no_frees_the_time_and_leaves_one_callback_with_its_reason(void **)
 {
     int64_t intent = write_intent(wanted("op_no", "no", 0, 30)).id;
-    refuse_intent(intent, "slot_taken");
-    refuse_intent(intent, "slot_taken");
+    assert_true(refuse_intent(intent, "slot_taken", 0));
+    assert_true(refuse_intent(intent, "slot_taken", 0)); /* the answer was lost, the question is the same */
     assert_string_equal(value(database.owner, "SELECT string_agg(kind || reason || state || (details ->> 'asked'), ',') FROM jobs"
                                               " WHERE intent_id = %lld", (long long)intent), "callbackslot_takenopen10:00");
     assert_int_equal(send_intent(intent, nine_us), -1);
@@ -635,6 +665,7 @@ static void an_unfinished_intent_is_due_when_its_time_has_come(void **)
     db_add_integer(&u, nine_us + 100);
     db_add_text(&u, slice_of("timed out"));
     db_add_integer(&u, nine_us);
+    db_add_integer(&u, 0);
     run(&u);
     db_unit_release(&u);
     assert_false(is_due(intent, nine_us + 99));
@@ -652,6 +683,7 @@ static void a_parked_intent_keeps_its_time_and_calls_for_people_until_it_is_know
         db_add_text(&u, slice_of("still unknown"));
         db_add_integer(&u, nine_us + 100);
         db_add_integer(&u, nine_us);
+        db_add_integer(&u, 0);
         run(&u);
         db_unit_release(&u);
     }
@@ -699,6 +731,7 @@ int main(int, char **arguments)
         cmocka_unit_test(a_pending_booking_becomes_accepted_and_not_pending_again),
         cmocka_unit_test(one_booking_belongs_to_one_intent_and_one_intent_to_one_booking),
         cmocka_unit_test(a_name_is_given_once_and_never_overwritten),
+        cmocka_unit_test(who_does_not_know_of_the_last_create_has_no_say),
         cmocka_unit_test(a_definite_no_frees_the_time_and_leaves_one_callback_with_its_reason),
         cmocka_unit_test(what_cannot_be_asked_for_is_one_refused_intent_and_one_callback),
         cmocka_unit_test(an_unfinished_intent_is_due_when_its_time_has_come),
