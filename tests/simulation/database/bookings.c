@@ -521,6 +521,7 @@ bool statement_refuse_intent(struct statement *q)
         if (!add_job(q, i, "callback", i->reason, details, now.value)) return false;
         add_engine_audit(q, i, slice_of("booking_refused"), "reason", i->reason, now.value);
     }
+    answer_row(q);
     answer_boolean(q, i && text_is(i->state, "refused"));
     return true;
 }
