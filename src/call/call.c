@@ -129,11 +129,18 @@ static void give_to_waiting(struct call_desk *d)
         work(container_of(list_pop_front(&d->waiting), struct call, waiting));
 }
 
+/* It is over, as PostgreSQL knows it: the end was filed by an actor that has been forgotten since, and will not come once more. */
+static void hear_of_end(struct call *c)
+{
+    if (c->state == CALL_ONGOING || c->state == CALL_ANALYZED) happen(c, CALL_IT_ENDED);
+}
+
 static void end_filing(struct filing *f)
 {
     struct call_desk *d = f->desk;
     struct call *c = f->call;
     if (f->mail) send_off(c, f->mail, f->leave ? MAIL_LEFT : f->kept ? MAIL_KEPT : MAIL_FILED);
+    if (f->is_closed) hear_of_end(c);
     if (f->mail && c->undecided) restart_deadline(c); /* what it waits for is known only now, and takes longer */
     db_unit_release(&f->steady.unit);
     filing_give_room_back(f);

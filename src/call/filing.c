@@ -167,6 +167,7 @@ static bool read_filed(struct filing *f)
     f->call->customer_id = db_integer(u, 0, 0, 2);
     struct slice facts = db_text(u, 0, 0, 3);
     bool has_intent = db_boolean(u, 0, 0, 4);
+    f->is_closed = db_boolean(u, 0, 0, 5);
     f->booking_facts_bytes = has_intent || facts.length > sizeof f->booking_facts ? 0 : facts.length; /* longer than any honest one: nothing is booked from it */
     if (f->booking_facts_bytes) memcpy(f->booking_facts, facts.start, f->booking_facts_bytes);
     return true;

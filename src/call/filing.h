@@ -21,6 +21,7 @@ struct filing {                     /* in the desk's pool while a letter, or the
     struct timer       timer;
     bool               waiting;
     bool               kept;        /* put into the webhook log, not filed under a call */
+    bool               is_closed;   /* the call is over, as PostgreSQL knows it */
     bool               leave;       /* the letter is not settled: the process ends, or PostgreSQL takes it in no form. The journal keeps it */
 
     char              *facts;       /* heap; facts_room bytes */

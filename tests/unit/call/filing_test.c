@@ -14,7 +14,7 @@ static struct {
     enum db_outcome file, keep, write, refuse, close, open; /* what it says to each */
     const char *conflict_of[4];                    /* calendars that are taken; "*": all */
     char        facts[1024];                       /* of the merged call */
-    bool        has_intent;
+    bool        has_intent, is_closed;
     uint32_t    filed, kept, intents, refused, closed;
     char        events[8][32], kept_as[16], calendar[48], reason[64], operation_key[64];
     int64_t     open_limit;                        /* how many open calls were asked for */
@@ -33,7 +33,7 @@ static enum db_outcome file_event(const struct db_unit *u, struct played_row *a)
     give_integer(a, 17);
     give_text(a, db.facts);
     give_integer(a, db.has_intent);
-    give_integer(a, 0);
+    give_integer(a, db.is_closed);
     return DB_OK;
 }
 
@@ -481,6 +481,19 @@ static void a_call_whose_end_never_comes_is_closed(void **)
     assert_int_equal(active(), 0);
 }
 
+static void an_analysis_long_after_the_end_waits_for_no_other_end(void **)
+{
+    tell("call_ended");
+    play_for(2 * minute_us);
+    assert_int_equal(active(), 0);
+    db.is_closed = true;
+    tell("call_analyzed");
+    assert_int_equal(active(), 1); /* for repeats */
+    play_for(minute_us);
+    assert_int_equal(active(), 0);
+    assert_int_equal(db.closed, 0);
+}
+
 static void a_deadline_that_has_passed_does_not_judge_the_next_state(void **)
 {
     tell("call_started");
@@ -773,6 +786,7 @@ int main(void)
         TEST(an_analysis_that_never_comes_leaves_a_task),
         TEST(the_task_is_not_lost_when_everything_is_busy),
         TEST(a_call_whose_end_never_comes_is_closed),
+        TEST(an_analysis_long_after_the_end_waits_for_no_other_end),
         TEST(an_end_that_postgresql_does_not_take_is_counted),
         TEST(a_deadline_that_has_passed_does_not_judge_the_next_state),
         TEST(a_call_that_is_promised_a_letter_stays_until_it_comes),
