@@ -38,18 +38,22 @@ static void note_service(void)
     if (!engine_process_serves()) checkers.unserved_at_us = world_now_us();
 }
 
-/* A disk that is full or fails stays so until the calm, and what waits for room on it a little longer. */
-static bool disk_is_bad(uint64_t from_us)
+/* By its climate at any moment until the calm; else as long as it is told to be. What begins to wait for room at the end of that waits as long again, and a little longer. */
+static bool disk_is_bad(uint64_t from_us, uint64_t until_us)
 {
-    bool is_bad = world.plan.disk.full_per_write > 0 || world.plan.disk.fail_per_write > 0;
-    for (uint32_t n = 0; n < world.plan.incident_count; n++) is_bad |= world.plan.incidents[n].kind == INCIDENT_DISK_FULL || world.plan.incidents[n].kind == INCIDENT_DISK_FAILS;
-    return is_bad && from_us < world.plan.calm_at_us + 2 * minute_us;
+    if (world.plan.disk.full_per_write > 0 || world.plan.disk.fail_per_write > 0) return from_us < world.plan.calm_at_us + 2 * minute_us;
+    for (uint32_t n = 0; n < world.plan.incident_count; n++) {
+        const struct planned_incident *i = &world.plan.incidents[n];
+        bool matters = (i->kind == INCIDENT_DISK_FULL || i->kind == INCIDENT_DISK_FAILS) && !i->is_left_out;
+        if (matters && i->at_us <= until_us && i->at_us + 2 * i->for_us + 2 * minute_us >= from_us) return true;
+    }
+    return false;
 }
 
 /* Something of the plan keeps the engine from answering at some moment of [from, until]. */
 static bool is_hindered(uint64_t from_us, uint64_t until_us)
 {
-    if (disk_is_bad(from_us)) return true;
+    if (disk_is_bad(from_us, until_us)) return true;
     for (uint32_t n = 0; n < world.plan.incident_count; n++) {
         const struct planned_incident *i = &world.plan.incidents[n];
         bool matters = i->kind == INCIDENT_FREEZE_ENGINE || i->kind == INCIDENT_HAND_OVER || i->kind == INCIDENT_ENGINE_UNREACHABLE || i->kind == INCIDENT_KILL_ENGINE ||

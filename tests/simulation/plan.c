@@ -22,7 +22,7 @@ static struct prng dice_for(uint64_t seed, uint64_t purpose, uint64_t number)
     struct prng mix = { seed ^ purpose * UINT64_C(0x9e3779b97f4a7c15) ^ number * UINT64_C(0xd1342543de82ef95) };
     return (struct prng){ prng_next(&mix) };
 }
-enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM };
+enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM, FOR_DISK };
 
 static uint64_t between(struct prng *d, uint64_t least, uint64_t most) { return least + prng_below(d, most - least + 1); }
 static bool happens(struct prng *d, double probability) { return prng_happens(d, probability); }
@@ -93,14 +93,15 @@ static void draw_network(struct plan *p, const struct weather *w, struct prng *d
     };
 }
 
-/* IO_FAILED of a journal ends the process, by contract: few of them are enough. */
+/* IO_FAILED of a journal ends the process, by contract: few of them are enough. Every second bad disk is good but for its incidents. */
 static void draw_disk(struct plan *p, const struct weather *w, struct prng *d)
 {
-    double bad = w->of[TROUBLE_DISK];
+    struct prng own = dice_for(p->seed, FOR_DISK, 0);
+    double garbles = 0.05 * w->of[TROUBLE_DISK], bad = happens(&own, 0.5) ? w->of[TROUBLE_DISK] : 0;
     p->disk = (struct disk_climate){
         .write_us = between(d, 20, 2'000), .sync_us = between(d, 50, 20'000),
         .full_per_write = 0.002 * bad, .fail_per_write = 0.0005 * bad, .full_per_blocking_call = 0.002 * bad, .fail_per_blocking_call = 0.0005 * bad,
-        .full_for_us = between(d, second_us, 60 * second_us), .capacity_bytes = UINT64_C(1) << 34, .garble_per_sector = happens(d, 0.5) ? 0.05 * bad : 0,
+        .full_for_us = between(d, second_us, 60 * second_us), .capacity_bytes = UINT64_C(1) << 34, .garble_per_sector = happens(d, 0.5) ? garbles : 0,
     };
 }
 
