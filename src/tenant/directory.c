@@ -112,6 +112,7 @@ static void load(struct tenant_loader *l)
     if (l->state != TENANT_IDLE) { l->again = true; return; }
     if (l->shard->stopping) return;
     timer_stop(&l->shard->timers, &l->timer);
+    db_pool_forget(l->pool, &l->waiter); /* the connection that listens may say so before the pool does */
     l->again = false;
     l->state = TENANT_ASKING;
     shard_hold(l->shard);
@@ -140,7 +141,7 @@ void tenant_loader_start(struct tenant_loader *l, struct shard *s, const struct 
 void tenant_loader_stop(struct tenant_loader *l)
 {
     timer_stop(&l->shard->timers, &l->timer);
-    if (list_node_is_linked(&l->waiter.node)) db_pool_forget(l->pool, &l->waiter);
+    db_pool_forget(l->pool, &l->waiter);
 }
 
 void tenant_loader_close(struct tenant_loader *l)
