@@ -48,7 +48,7 @@
      *   create leaves. No row: the intent is finished, or somebody else has sent meanwhile, and nothing may leave. */                     \
     X(SEND_INTENT)                                                                                                                         \
     /* DELAY_INTENT (i company, i intent, t state 'written' or 'unknown', t step, i next_attempt_at, t error, i now, i attempts known of) → nothing. A finished \
-     *   intent stays as it is, and so does one that somebody else has sent meanwhile; a pending one stays pending and is looked at again then. */                                                                       \
+     *   intent stays as it is, and so does one that somebody else has sent meanwhile; a pending one stays pending and is looked at again then. */ \
     X(DELAY_INTENT)                                                                                                                        \
     /* BOOK_INTENT (i company, i intent, t booking_uid, i booking_id, t status 'accepted' or 'pending', i starts_at, i ends_at, t host_name or NULL, i now) \
      *   → i appointment or NULL (no such intent): Cal.com confirmed our booking. Intent 'booked' (or 'pending'), appointment written once, audit. The customer gets   \
@@ -58,7 +58,7 @@
      *   the reason, audit. false: it is booked, or somebody else has sent meanwhile and knows more. */                                   \
     X(REFUSE_INTENT)                                                                                                                       \
     /* PARK_INTENT (i company, i intent, t reason, i next_attempt_at, i now, i attempts known of) → nothing: still unknown after every bound: state 'unknown', a \
-     *   'reconcile' job for people, looked up again at next_attempt_at; the busy range stays. Somebody else has sent meanwhile: nothing changes. */                                                                      \
+     *   'reconcile' job for people, looked up again at next_attempt_at; the busy range stays. Somebody else has sent meanwhile: nothing changes. */ \
     X(PARK_INTENT)                                                                                                                         \
     /* AUDIT (i company, t actor, t action, t subject, t details JSON, i now) → nothing */                                                 \
     X(AUDIT)                                                                                                                               \
