@@ -16,7 +16,7 @@ struct page {
 struct image {
     struct list_node node;     /* of its disk */
     struct list     *all;
-    const struct process *lock_holder;
+    const struct process *lock_holder; /* may be over, which frees the lock; not forgotten */
     uint64_t     bytes;
     uint32_t     references;   /* names, open files, writes under way */
     struct page **leaves[LEAVES_MAX];
