@@ -235,12 +235,13 @@ static bool is_of(const struct intent_row *i, const char *reason) { return texts
 static void check_cause(const struct intent_row *i, const struct planned_call *c)
 {
     constexpr int64_t second_us = 1'000'000, notice_us = 15 * 60 * second_us, day_us = 86'400 * second_us;
-    int64_t until_us = c->starts_at_us - i->created_at;
+    int64_t until_us = c->starts_at_us - i->updated_at; /* when it was refused, which may be after a first try */
     bool is_taken = is_of(i, "slot_taken") || is_of(i, "slot_not_available"), holds = true;
     if (is_of(i, "past_time")) holds = until_us <= second_us;
     else if (is_of(i, "too_soon")) holds = until_us <= notice_us + second_us;
     else if (is_of(i, "too_far_ahead")) holds = until_us >= 366 * day_us - second_us;
-    else if (is_of(i, "missing_name") || is_of(i, "analysis_never_came")) holds = !c->name[0];
+    else if (is_of(i, "missing_name")) holds = !c->name[0];
+    else if (is_of(i, "analysis_never_came")) holds = !c->name[0] || world.former_engine; /* it may lie in the other machine's journal until that is replayed */
     else if (is_of(i, "date_not_understood") || is_of(i, "time_does_not_exist")) holds = c->starts_at_us == 0;
     else if (is_of(i, "cancelled_at_calcom")) holds = host_has_changed(i->reference);
     else if (is_taken && calcom_was_honest()) holds = has_rival(c) || !is_on_offer(c) || c->starts_at_us - i->updated_at < notice_us;
