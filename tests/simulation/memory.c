@@ -9,7 +9,11 @@
 #include "sim_memory.h"
 
 enum : uint32_t { BLOCK_MAGIC = 0xb10c'b10c };
+#if defined(__has_feature) && __has_feature(address_sanitizer)
+static constexpr size_t poisoned_bytes_max = 0; /* it sees for itself who still looks, and pools have forbidden it places of theirs */
+#else
 static constexpr size_t poisoned_bytes_max = 256 * 1024; /* larger ones are pools, mostly pages that nobody has touched */
+#endif
 
 /* Before what is lent; `start` is what the C library gave. */
 struct block {
