@@ -22,7 +22,7 @@ static struct prng dice_for(uint64_t seed, uint64_t purpose, uint64_t number)
     struct prng mix = { seed ^ purpose * UINT64_C(0x9e3779b97f4a7c15) ^ number * UINT64_C(0xd1342543de82ef95) };
     return (struct prng){ prng_next(&mix) };
 }
-enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM, FOR_DISK };
+enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM, FOR_DISK, FOR_NETWORK };
 
 static uint64_t between(struct prng *d, uint64_t least, uint64_t most) { return least + prng_below(d, most - least + 1); }
 static bool happens(struct prng *d, double probability) { return prng_happens(d, probability); }
@@ -84,9 +84,11 @@ static void name_weather(struct weather *w)
 
 static void draw_network(struct plan *p, const struct weather *w, struct prng *d)
 {
-    double bad = w->of[TROUBLE_NETWORK];
+    struct prng own = dice_for(p->seed, FOR_NETWORK, 0);
+    double      bad = w->of[TROUBLE_NETWORK];
+    uint64_t    latency_us_most = happens(&own, 0.6) ? 3'000 : 20'000; /* a near one can be held to ten seconds */
     p->network = (struct network_climate){
-        .latency_us = between(d, 50, 20'000), .segment_bytes_max = (uint32_t)(happens(d, 0.2) ? between(d, 1, 64) : between(d, 512, 16'384)),
+        .latency_us = between(d, 50, latency_us_most), .segment_bytes_max = (uint32_t)(happens(d, 0.2) ? between(d, 1, 64) : between(d, 512, 16'384)),
         .window_bytes = (uint32_t)between(d, 4'096, 262'144),
         .reset_per_connection = 0.05 * bad, .half_open_per_connection = 0.02 * bad, .slow_per_connection = 0.02 * bad,
         .refuse_per_connect = 0.05 * bad, .unreachable_per_connect = 0.02 * bad, .lost_per_connect = 0.02 * bad,
