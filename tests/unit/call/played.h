@@ -186,7 +186,10 @@ void db_submit(struct db_pool *, struct db_unit *u, db_unit_done *done)
     list_push_back(&asked, &u->node);
 }
 void db_pool_when_up(struct db_pool *, struct db_waiter *w) { list_push_back(&waiters, &w->node); }
-void db_pool_forget(struct db_pool *, struct db_waiter *w) { list_remove(&waiters, &w->node); }
+void db_pool_forget(struct db_pool *, struct db_waiter *w)
+{
+    if (list_node_is_linked(&w->node)) list_remove(&waiters, &w->node);
+}
 
 static const struct played_value *value_of(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column)
 {
