@@ -72,6 +72,8 @@ static void live(const struct options *o, uint64_t seed, uint64_t nth)
     setrlimit(RLIMIT_CPU, &cpu);
     signal(SIGABRT, aborted);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, SIG_IGN); /* the parent's */
+    signal(SIGINT, SIG_IGN);
     report->seed = seed;
     warm_up();
     struct world_options w = o->world;
@@ -182,8 +184,15 @@ static void settle(struct child *c, const struct options *o, uint64_t number)
     c->lives_left = o->twice ? 2 : 1;
 }
 
+/* A long run that is to end sooner: the worlds that live are lived to their end, and counted. */
+static volatile sig_atomic_t is_enough;
+static void enough(int) { is_enough = 1; }
+
 static void live_all(const struct options *o, struct sum *s)
 {
+    const struct sigaction ends = { .sa_handler = enough };
+    sigaction(SIGTERM, &ends, nullptr);
+    sigaction(SIGINT, &ends, nullptr);
     static struct child children[JOBS_MAX];
     struct report *reports = mmap(nullptr, JOBS_MAX * sizeof *reports, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ensure(reports != MAP_FAILED);
@@ -193,7 +202,7 @@ static void live_all(const struct options *o, struct sum *s)
         settle(&children[n], o, begun);
         start(&children[n], o);
     }
-    while (s->worlds < o->worlds) {
+    while (s->worlds < (is_enough ? begun : o->worlds)) {
         int status;
         pid_t pid = wait(&status);
         if (pid < 0 && errno == EINTR) continue;
@@ -201,7 +210,7 @@ static void live_all(const struct options *o, struct sum *s)
         struct child *c = child_of(children, o->jobs, pid);
         c->pid = 0;
         if (ended(c, status, o, s)) start(c, o);
-        else if (begun < o->worlds) {
+        else if (begun < o->worlds && !is_enough) {
             settle(c, o, begun++);
             start(c, o);
         }
