@@ -42,6 +42,7 @@ static void plan_delay(struct booking *b, const char *reason, uint64_t retry_at_
     int64_t wait_us = (s->wall_us - b->created_at_us) / 2;
     if (wait_us < 5 * second_us) wait_us = 5 * second_us;
     if (wait_us > 5 * minute_us) wait_us = 5 * minute_us;
+    wait_us -= (int64_t)(random_u64() % (uint64_t)(wait_us / 4)); /* else those that wait as long meet each other, and a small budget that they have used up, each time */
     if (retry_at_us > s->now_us && (int64_t)(retry_at_us - s->now_us) > wait_us) wait_us = (int64_t)(retry_at_us - s->now_us);
     b->plan = PLAN_DELAY;
     b->reason = reason;
