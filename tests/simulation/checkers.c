@@ -71,10 +71,28 @@ static bool network_is_good(const struct retell_attempt *a)
     return none_is_bad && n->latency_us <= 5'000 && a->delivery->body_bytes / n->segment_bytes_max < 20 && a->delivery->body_bytes < n->window_bytes;
 }
 
+static bool clock_is_right(void)
+{
+    for (uint32_t n = 0; n < world.plan.incident_count; n++)
+        if (world.plan.incidents[n].kind == INCIDENT_CLOCK_JUMPS) return false;
+    return true;
+}
+
+/* Whatever the configuration was and will be, these paths and keys are in it: who serves none yet says 503. */
+static void see_refusal(const struct retell_attempt *a)
+{
+    const struct retell_delivery *d = a->delivery;
+    bool may_be_void = d->with_old_key && plan_old_keys_are_void(world.tenants_revision);
+    if (d->is_bogus || may_be_void || !clock_is_right()) return;
+    PROMISE(a->status != 401 && a->status != 404, "what is signed with a key that is valid is not turned away", "%s %s (%s) was answered %u", d->call->id, d->event,
+            retell_shape_name(d->shape), a->status);
+}
+
 /* Ten seconds are Retell's; what the network, the disk or the process's death take of them is theirs. */
 void checkers_see_attempt(const struct retell_attempt *a)
 {
     note_service();
+    see_refusal(a);
     if (!a->sent_at_us || !network_is_good(a) || is_hindered(a->began_at_us, a->ended_at_us)) return;
     PROMISE(!a->timed_out && a->ended_at_us - a->sent_at_us <= answer_within_us, "a webhook is answered within ten seconds", "%s %s (%s): %.3f s", a->delivery->call->id,
             a->delivery->event, retell_shape_name(a->delivery->shape), (double)(a->ended_at_us - a->sent_at_us) / 1e6);
@@ -142,6 +160,38 @@ static void check_no_tenant_is_shown(struct slice page)
         PROMISE(!slice_contains(page, slice_from_text(world.plan.workspaces[n].token)) && !slice_contains(page, slice_of("secret")), "no figure holds a secret", "%s", world.plan.workspaces[n].key);
 }
 
+/* -- what is counted while it lives -- */
+
+static const uint16_t counted_statuses[] = { 204, 401, 404, 503 };
+enum { COUNTED_STATUSES = sizeof counted_statuses / sizeof *counted_statuses };
+
+/* What Retell had seen when this life began to be watched: it may have had its last answers of the life before until its patience was over. */
+static struct watched_life { uint32_t starts; uint64_t since_us, seen_before[COUNTED_STATUSES]; bool is_watched; } watched;
+
+static void watch_new_life(void)
+{
+    watched = (struct watched_life){ .starts = world.engine_starts, .since_us = world_now_us(), .is_watched = world.engine_starts == 1 };
+}
+
+static void begin_to_watch(void)
+{
+    for (uint32_t n = 0; n < COUNTED_STATUSES; n++) watched.seen_before[n] = retell_answers(counted_statuses[n]);
+    watched.is_watched = true;
+}
+
+/* It counts before it answers. Beside an engine that was taken for dead nobody knows who has answered. */
+static void watch_counters(void)
+{
+    if (watched.starts != world.engine_starts) watch_new_life();
+    if (!engine_process_is_at_work() || world.former_engine) return;
+    if (!watched.is_watched && world_now_us() > watched.since_us + answer_within_us + second_us) begin_to_watch();
+    for (uint32_t n = 0; watched.is_watched && n < COUNTED_STATUSES; n++) {
+        if (counted_statuses[n] == 503 && torture_takes_memory()) continue; /* refused before it was a webhook */
+        uint64_t seen = retell_answers(counted_statuses[n]) - watched.seen_before[n], counted = engine_process_answered(counted_statuses[n]);
+        PROMISE(counted >= seen, "every answer is counted", "%u: %" PRIu64 " counted, %" PRIu64 " seen by then", counted_statuses[n], counted, seen);
+    }
+}
+
 /* The figures are of the engine's last life: only where it had one can they be compared with all that Retell has seen. An answer may be lost on its way, none comes
  * from nowhere. */
 static void check_answers_are_counted(struct slice page)
@@ -160,7 +210,11 @@ static void check_answers_are_counted(struct slice page)
 
 /* -- the looks -- */
 
-void checkers_open(void) { checkers = (struct checkers){ 0 }; }
+void checkers_open(void)
+{
+    checkers = (struct checkers){ 0 };
+    watched = (struct watched_life){ 0 };
+}
 
 void checkers_look(void)
 {
@@ -168,6 +222,7 @@ void checkers_look(void)
     note_service();
     check_lines();
     watch_bookings();
+    watch_counters();
     PROMISE(!engine_process_forgets_message(&shard), "no message waits for a shard that sleeps", "shard %u", shard);
     watch_sights();
 }

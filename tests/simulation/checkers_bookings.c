@@ -182,6 +182,8 @@ static void check_booked(const struct intent_row *i, const char *status)
             slice_print(a ? a->status : slice_absent));
     const struct shown_booking *b = booking_by_uid(a->calcom_booking_uid);
     PROMISE(b && texts_equal(i->reference, b->reference), "an appointment is our booking at Cal.com", "intent %lld, uid " SLICE_FORMAT, (long long)i->id, slice_print(a->calcom_booking_uid));
+    PROMISE(is_live(b) || !is_in(i, "pending") || live_bookings_of(i->reference) > 0, "what a host has declined is not waited for", "intent %lld is %s at Cal.com",
+            (long long)i->id, b->row.status);
     if (host_has_changed(i->reference)) return;
     PROMISE(strcmp(b->row.status, status) == 0, "Cal.com and the database agree", "intent %lld is " SLICE_FORMAT ", and %s at Cal.com", (long long)i->id, slice_print(i->state), b->row.status);
     PROMISE(b->row.starts_at_us == a->starts_at && b->row.ends_at_us == a->ends_at && b->row.event_type == a->calcom_event_type_id, "Cal.com and the database agree",

@@ -6,6 +6,7 @@
 #include "base/hmac.h"
 #include "io/thread.h"
 #include "process.h"
+#include "webhook/door.h"
 #include "world.h"
 
 /* One start of the engine. In the world's memory: what asks it to stop outlives it. */
@@ -149,12 +150,24 @@ static struct inbox_seen see_inbox(struct shard *s)
     return (struct inbox_seen){ top == INBOX_ASLEEP ? nullptr : top, counter_read(&s->turns) };
 }
 
+bool engine_process_is_at_work(void) { return engine_process_serves() && !now->was_signalled && now->process->frozen_until_us + 1'000'000 < world_now_us(); }
+
+uint64_t engine_process_answered(uint16_t status)
+{
+    uint64_t answered = 0;
+    for (uint32_t n = 0; n < now->shared.group.count; n++) {
+        const struct webhook_counters *c = &webhook_door_of(now->shared.group.shards[n])->counters;
+        answered += counter_read(status == 204 ? &c->answered_204 : status == 401 ? &c->refused_401 : status == 404 ? &c->refused_404 : &c->refused_503);
+    }
+    return answered;
+}
+
 bool engine_process_forgets_message(uint32_t *shard)
 {
     static struct inbox_seen before[SHARD_COUNT_MAX];
     static struct life      *of;
     struct shard_group      *g = &now->shared.group;
-    bool is_of_now = of == now, is_at_work = engine_process_serves() && !now->was_signalled && now->process->frozen_until_us + 1'000'000 < world_now_us();
+    bool is_of_now = of == now, is_at_work = engine_process_is_at_work();
     of = is_at_work ? now : nullptr;
     for (uint32_t n = 0; is_at_work && n < g->count; n++) {
         struct inbox_seen seen = see_inbox(g->shards[n]);

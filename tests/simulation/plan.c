@@ -467,6 +467,19 @@ static void add_incident(struct plan *p, enum incident_kind kind)
     if (i->for_us && i->at_us + i->for_us > p->calm_at_us) i->for_us = p->calm_at_us - i->at_us;
 }
 
+/* Who was away when it was told must ask. The last change of all, late enough that few starts follow, which ask anyway. */
+static void change_in_an_outage(struct plan *p)
+{
+    struct prng d = dice_for(p->seed, FOR_INCIDENTS, PLAN_INCIDENTS_MAX);
+    if (!happens(&d, 0.1) || p->incident_count + 2 > PLAN_INCIDENTS_MAX) return;
+    add_incident(p, INCIDENT_DATABASE_DOWN);
+    add_incident(p, INCIDENT_TENANTS_CHANGE);
+    struct planned_incident *down = &p->incidents[p->incident_count - 2], *change = &p->incidents[p->incident_count - 1];
+    down->at_us = p->calm_at_us - between(&d, 60 * second_us, 240 * second_us);
+    down->for_us = between(&d, 2 * second_us, 20 * second_us);
+    change->at_us = down->at_us + prng_below(&d, down->for_us);
+}
+
 /* Somebody decides about what is pending, whatever the weather. */
 static void draw_incidents(struct plan *p, const struct weather *w, struct prng *d)
 {
@@ -478,6 +491,7 @@ static void draw_incidents(struct plan *p, const struct weather *w, struct prng 
     uint32_t before = p->incident_count;
     for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
     for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = HOST_SETTLES_PENDING;
+    change_in_an_outage(p);
 }
 
 /* How many changes of the configuration there will have been. */

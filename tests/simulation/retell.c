@@ -243,6 +243,7 @@ static void tell(struct timer *timer)
         retell.open -= 1;
         return;
     }
+    t->entry.with_old_key = t->with_old_key && plan_old_keys_are_used(world.tenants_revision);
     sign(t, s->wall_us);
     choose_target(t);
     if (t->entry.attempts++ == 0) t->entry.first_at_us = s->now_us;

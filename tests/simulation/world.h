@@ -45,6 +45,8 @@ void engine_process_stop(void);              /* SIGTERM */
 void engine_process_hand_over(struct disk *to); /* another one is started beside it, on that disk, and is the engine from now on */
 void engine_process_stop_former(void);
 [[nodiscard]] bool engine_process_serves(void);
+[[nodiscard]] bool engine_process_is_at_work(void); /* it serves, is not asked to stop, and is not frozen: what it holds can be read */
+[[nodiscard]] uint64_t engine_process_answered(uint16_t status); /* webhooks, by the counters of this life, which is at work */
 [[nodiscard]] bool engine_process_forgets_message(uint32_t *shard); /* one was in the inbox of that shard already when this was asked last, and it has not turned since */
 
 /* -- calcom.c -- */
@@ -83,7 +85,7 @@ struct retell_delivery {
     const char  *event;
     enum retell_shape shape;
     enum call_event kind;         /* of HONEST */
-    bool         is_bogus, acknowledged, maybe_delivered, is_over;
+    bool         is_bogus, acknowledged, maybe_delivered, is_over, with_old_key; /* with_old_key: the last attempt was signed with what becomes void */
     uint16_t     last_status;     /* 0: no answer */
     uint32_t     attempts;
     uint64_t     first_at_us, acknowledged_at_us;
