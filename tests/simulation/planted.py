@@ -136,7 +136,7 @@ def write(bugs, budget):
     lines = ["# Planted bugs", "",
              "Each of these mistakes was planted in the sources, one at a time, and worlds were lived from seed 1 on until one of them noticed: a world that breaks a promise",
              f"with the bug in it, and holds without. {found} of {len(results)} were found. Written by `tests/simulation/planted.py --write`, on a machine with others on it: the",
-             "seconds, which count building, are for orders of magnitude. Another day's simulator draws other worlds from the same seeds.", "",
+             "seconds, which count building, are for orders of magnitude. Each row is of the day its bug was last looked for: another day's simulator draws other worlds.", "",
              row(["planted", "what it breaks", "noticed as", "worlds", "seed", "seconds"]), row(["---", "---", "---", "--:", "--:", "--:"])]
     for bug in all_bugs:
         seed, worlds, seconds, words = results.get(bug.name, (None, 0, 0, ""))
