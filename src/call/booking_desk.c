@@ -12,7 +12,7 @@ enum { SWEEP_LIMIT = 4 * bookings_max }; /* more than can be under way, so those
 struct calendar_queue { struct hash128 key; struct booking *writing; struct list waiting; };
 
 /* A credential that lives on this shard. */
-struct account_entry { struct hash128 key; int64_t company_id; struct calcom_account *account; uint32_t bookings; bool gone; };
+struct account_entry { struct list_node node; struct hash128 key; int64_t company_id; struct calcom_account *account; uint32_t bookings; bool gone; };
 
 /* From a call's shard to a credential's: this intent is yours. */
 struct booking_notice { struct envelope envelope; struct booking_desk *from; int64_t company_id, intent_id; };
@@ -41,6 +41,7 @@ struct booking_desk *booking_desk_open(const struct booking_desk_config *c)
     hash_map_init(&d->by_calendar, c->bookings_max);
     hash_map_init(&d->by_credential, c->accounts_max);
     list_init(&d->running);
+    list_init(&d->open_accounts);
     d->locks = slot_locks_open(c->claims_max);
     d->shard->bookings = d;
     timer_start(&d->shard->timers, &d->gauge_timer, d->shard->now_us + sweep_every_us, refresh_gauges);
@@ -59,6 +60,7 @@ static void close_account(struct booking_desk *d, struct account_entry *a)
 {
     ensure(a->bookings == 0);
     hash_map_remove(&d->by_credential, a->key);
+    list_remove(&d->open_accounts, &a->node);
     calcom_account_close(a->account);
     pool_release(&d->accounts, a);
     gauge_set(&d->counters.accounts, d->accounts.used);
@@ -77,6 +79,7 @@ static struct account_entry *open_account(struct booking_desk *d, const struct c
     a->company_id = c->company_id;
     a->gone = d->draining; /* of a booking that was loading its row when the end began: nobody retires accounts any more */
     ensure(hash_map_insert(&d->by_credential, a->key, a));
+    list_push_back(&d->open_accounts, &a->node);
     gauge_set(&d->counters.accounts, d->accounts.used);
     return a;
 }
@@ -110,10 +113,14 @@ static void leave_account(struct booking *b)
     if (a->gone && a->bookings == 0) close_account(b->desk, a);
 }
 
+/* `each` may close the one that it is given. */
 static void each_entry(struct booking_desk *d, void (*each)(struct booking_desk *d, struct account_entry *a))
 {
-    for (uint32_t n = 0; n < d->accounts.capacity; n++)
-        if (d->accounts.states[n].generation % 2 == 1) each(d, (struct account_entry *)(d->accounts.slots + (size_t)n * d->accounts.slot_bytes));
+    struct list_node *next;
+    for (struct list_node *n = list_first(&d->open_accounts); n; n = next) {
+        next = list_next(&d->open_accounts, n);
+        each(d, container_of(n, struct account_entry, node));
+    }
 }
 
 static void retire_if_gone(struct booking_desk *d, struct account_entry *a)

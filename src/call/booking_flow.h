@@ -70,7 +70,7 @@ struct booking_desk {
     struct pool                bookings, notices, accounts;
     struct hash_map            by_intent, by_calendar, by_credential;
     struct pool                calendars;
-    struct list                running;
+    struct list                running, open_accounts;
     struct slot_locks         *locks;
     struct timer               sweep_timer, gauge_timer;
     struct steady_unit         sweep;
