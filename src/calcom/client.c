@@ -97,6 +97,7 @@ static void heed_minute(struct calcom_account *a, struct calcom_minute m)
     const uint64_t minute_us = calcom_minute_ms * UINT64_C(1000);
     uint64_t       ends_at_us = a->shard->now_us + m.ends_in_us;
     uint32_t       left = m.left > calcom_requests_left_min ? m.left - calcom_requests_left_min : 0;
+    if (m.limit > 0) budget_cap(&a->budget, m.limit > calcom_requests_left_min ? m.limit - calcom_requests_left_min : 1);
     budget_learn(&a->budget, left, ends_at_us > minute_us ? ends_at_us - minute_us : 0);
 }
 
@@ -105,7 +106,7 @@ static void tell_budget(struct calcom_op *op)
 {
     struct calcom_account     *a = account_of(op);
     struct calcom_rate_headers h = { .retry_after = header(op, "Retry-After"), .date = header(op, "Date"),
-                                     .reset = header(op, "X-RateLimit-Reset-Default"), .remaining = header(op, "X-RateLimit-Remaining-Default") };
+                                     .reset = header(op, "X-RateLimit-Reset-Default"), .remaining = header(op, "X-RateLimit-Remaining-Default"), .limit = header(op, "X-RateLimit-Limit-Default") };
     struct calcom_minute       minute;
     if (op->call.status == 429) heed_429(op, h);
     else if (calcom_read_minute(h, a->shard->wall_us, &minute)) heed_minute(a, minute);

@@ -188,11 +188,12 @@ uint64_t calcom_block_us(struct calcom_rate_headers h, int64_t wall_us)
 bool calcom_read_minute(struct calcom_rate_headers h, int64_t wall_us, struct calcom_minute *m)
 {
     const int64_t most_us = calcom_minute_ms * INT64_C(1000);
-    uint64_t      left;
+    uint64_t      left, limit;
     int64_t       wait_us;
     if (!slice_to_u64(slice_trim(h.remaining), UINT32_MAX - 1, &left)) return false;
     if (!read_wait(h.reset, time_of_answer(h, wall_us), &wait_us)) return false;
-    *m = (struct calcom_minute){ .left = (uint32_t)left, .ends_in_us = (uint64_t)(wait_us < most_us ? wait_us : most_us) };
+    if (!slice_to_u64(slice_trim(h.limit), UINT32_MAX - 1, &limit)) limit = 0;
+    *m = (struct calcom_minute){ .left = (uint32_t)left, .limit = (uint32_t)limit, .ends_in_us = (uint64_t)(wait_us < most_us ? wait_us : most_us) };
     return true;
 }
 

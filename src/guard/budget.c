@@ -12,8 +12,7 @@ static uint64_t free_again_at(const struct budget *b, uint32_t nth) { return sen
 /* How many of a window this priority may fill; at least one. */
 static uint32_t allowed_to(const struct budget *b, enum budget_priority p)
 {
-    uint32_t limit = b->config.requests_per_window;
-    return limit - limit * b->config.reserve_percent[p] / 100;
+    return b->limit - b->limit * b->config.reserve_percent[p] / 100;
 }
 
 static void forget_what_left_the_window(struct budget *b, uint64_t now_us)
@@ -40,7 +39,7 @@ void budget_init(struct budget *b, struct budget_config config)
 {
     ensure(config.requests_per_window >= 1 && config.requests_per_window <= BUDGET_REQUESTS_MAX && config.window_ms >= 1);
     for (int p = 0; p < BUDGET_PRIORITIES; p++) ensure(config.reserve_percent[p] < 100);
-    *b = (struct budget){ .config = config };
+    *b = (struct budget){ .config = config, .limit = config.requests_per_window };
 }
 
 struct budget_config budget_config_default(void)
@@ -75,12 +74,18 @@ void budget_block(struct budget *b, uint64_t until_us)
     b->blocked_until_us = later(b->blocked_until_us, until_us);
 }
 
+void budget_cap(struct budget *b, uint32_t requests)
+{
+    ensure(requests >= 1);
+    b->limit = requests < b->config.requests_per_window ? requests : b->config.requests_per_window;
+}
+
 void budget_learn(struct budget *b, uint32_t left, uint64_t since_us)
 {
     b->heard = true;
-    if (left >= b->config.requests_per_window) return;
+    if (left >= b->limit) return;
 
-    uint32_t used = b->config.requests_per_window - left;
+    uint32_t used = b->limit - left;
     for (; b->count < used; b->count++) { /* what others have sent */
         b->first = place_of(b, BUDGET_REQUESTS_MAX - 1);
         b->sent_at_us[b->first] = 0;

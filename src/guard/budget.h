@@ -31,6 +31,7 @@ struct budget_config {
 
 struct budget {
     struct budget_config config;
+    uint32_t limit;                           /* a window's requests: as configured, or fewer, see budget_cap() */
     uint64_t sent_at_us[BUDGET_REQUESTS_MAX]; /* ring of the sends within the window, oldest at `first` */
     uint32_t first, count;
     uint64_t blocked_until_us;                /* the provider said 429 */
@@ -45,6 +46,8 @@ void budget_init(struct budget *b, struct budget_config config);
 
 /* true: counted as sent now. false: *retry_at_us says when to ask again; others may have been first then. */
 [[nodiscard]] bool budget_take(struct budget *b, enum budget_priority p, uint64_t now_us, uint64_t *retry_at_us);
+/* The provider allows so many in a window at all. Where that is fewer than were configured, the reserves, and what others have sent, are reckoned from these. */
+void budget_cap(struct budget *b, uint32_t requests);
 void budget_block(struct budget *b, uint64_t until_us); /* 429: nothing at all until then; never shortens a block */
 /* An answer: `left` more may be sent in a window that began at `since_us` (no later than now), so the newest of ours are no older than that, and what
  * is missing was sent by others. BUDGET_UNTOLD: an answer that does not say; our own count is all there is. */

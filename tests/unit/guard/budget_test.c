@@ -233,6 +233,22 @@ static void until_the_first_answer_one_asks_at_a_time(void **)
     assert_int_equal(takes_until_full(&b, BUDGET_SETTLE, 101 * second_us), 7);
 }
 
+/* Otherwise what the provider never allowed counts as sent by others, and nothing is left for bookings. */
+static void a_limit_below_the_configured_one_is_what_there_is(void **)
+{
+    struct budget b;
+    struct budget_config config = budget_config_default();
+    config.requests_per_window = 1'000;
+    budget_init(&b, config);
+    assert_true(takes(&b, BUDGET_BOOKING, 100 * second_us));
+    budget_cap(&b, 110);
+    budget_learn(&b, 109, 100 * second_us);
+    assert_int_equal(takes_until_full(&b, BUDGET_BOOKING, 100 * second_us), 110 - 16 - 1); /* 15 % stay for look-ups */
+    budget_cap(&b, 2'000);
+    assert_true(takes(&b, BUDGET_BOOKING, 100 * second_us)); /* more than configured is not taken */
+    assert_int_equal(budget_left(&b, 100 * second_us), 1'000 - 95);
+}
+
 static void an_answer_that_tells_nothing_leaves_our_own_count(void **)
 {
     struct budget b = unheard();
@@ -282,6 +298,7 @@ int main(void)
         cmocka_unit_test(what_others_leave_is_shared_by_the_same_reserves),
         cmocka_unit_test(lives_that_forget_do_not_overshoot_together),
         cmocka_unit_test(until_the_first_answer_one_asks_at_a_time),
+        cmocka_unit_test(a_limit_below_the_configured_one_is_what_there_is),
         cmocka_unit_test(an_answer_that_tells_nothing_leaves_our_own_count),
         cmocka_unit_test(silence_lets_one_ask_now_and_then),
         cmocka_unit_test(what_never_left_does_not_keep_the_next_from_asking),
