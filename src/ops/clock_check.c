@@ -31,6 +31,7 @@ static void answered(struct http_call *call)
 void clock_check_start(struct clock_check *c, struct shard *s, const struct http_client_config *http, clock_check_done *done)
 {
     *c = (struct clock_check){ .done = done, .shard = s, .client = http_client_open(s, http) };
+    ensure(c->client != nullptr); /* a command that finds no memory ends */
     c->call = (struct http_call){ .method = HTTP_GET, .target = slice_of("/me"), .deadline_us = s->now_us + answer_timeout_us, .done = answered };
     http_call_start(c->client, &c->call);
 }

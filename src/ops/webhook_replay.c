@@ -223,6 +223,7 @@ static void begin_sending(struct errand *e)
     struct webhook_replay *r = container_of(e, struct webhook_replay, errand);
     r->http.worker = e->worker;
     r->client = http_client_open(e->shard, &r->http);
+    ensure(r->client != nullptr); /* a command that finds no memory ends */
     r->next = 0;
     send_next(r);
 }
