@@ -36,18 +36,23 @@ static void plan_park(struct booking *b, const char *reason)
 
 /* The older an intent, the less often it is tried: half its age, between 5 s and 5 min. No later than its start: then people must know. They must know
  * sooner of one that may be at Cal.com and that nobody gets to see. */
+/* Retries of its own within an attempt; people want to hear of a no before the appointment. */
+static constexpr int64_t attempt_takes_us = 10 * second_us;
+
 static void plan_delay(struct booking *b, const char *reason, uint64_t retry_at_us)
 {
     const struct shard *s = b->desk->shard;
     int64_t wait_us = (s->wall_us - b->created_at_us) / 2;
     if (wait_us < 5 * second_us) wait_us = 5 * second_us;
     if (wait_us > 5 * minute_us) wait_us = 5 * minute_us;
+    bool in_time = s->wall_us + wait_us + attempt_takes_us < b->starts_at_us;
     wait_us -= (int64_t)(random_u64() % (uint64_t)(wait_us / 4)); /* else those that wait as long meet each other, and a small budget that they have used up, each time */
+    if (wait_us < 5 * second_us) wait_us = 5 * second_us;
     if (retry_at_us > s->now_us && (int64_t)(retry_at_us - s->now_us) > wait_us) wait_us = (int64_t)(retry_at_us - s->now_us);
     b->plan = PLAN_DELAY;
     b->reason = reason;
     b->next_attempt_at_us = s->wall_us + wait_us;
-    if (!b->unknown && b->next_attempt_at_us >= b->starts_at_us) plan_refuse(b, reason);
+    if (!b->unknown && (!in_time || b->next_attempt_at_us >= b->starts_at_us)) plan_refuse(b, reason);
     if (b->unknown && !b->awaited && s->wall_us - b->created_at_us > unknown_patience_us) plan_park(b, reason);
 }
 

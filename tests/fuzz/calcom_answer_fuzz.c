@@ -57,7 +57,7 @@ static void check_error(enum calcom_question q, uint16_t status, struct slice an
     if (status == 429) ensure(j.outcome == CALCOM_THROTTLED);
     if (j.outcome == CALCOM_OK) ensure(q == CALCOM_CANCEL && status == 400);
     if (status >= 500 || status == 409) ensure(j.outcome == CALCOM_UNKNOWN);
-    struct calcom_rate_headers headers = { answer, slice_skip(answer, 1), slice_skip(answer, 2), answer };
+    struct calcom_rate_headers headers = { .retry_after = answer, .reset = slice_skip(answer, 1), .date = slice_skip(answer, 2), .remaining = answer, .limit = slice_skip(answer, 3) };
     struct calcom_minute minute;
     (void)calcom_block_us(headers, start_us);
     (void)calcom_read_minute(headers, start_us, &minute);
