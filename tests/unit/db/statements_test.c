@@ -508,6 +508,33 @@ static bool refuse_intent(int64_t intent, const char *reason, int64_t attempts)
     return is_refused;
 }
 
+/* Both until nine and 100 µs, by who knows of no create. */
+static void park_intent(int64_t intent)
+{
+    struct db_unit u;
+    add_two(&u, DB_PARK_INTENT, intent);
+    db_add_text(&u, slice_of("still unknown"));
+    db_add_integer(&u, nine_us + 100);
+    db_add_integer(&u, nine_us);
+    db_add_integer(&u, 0);
+    run(&u);
+    db_unit_release(&u);
+}
+
+static void delay_intent(int64_t intent, const char *state)
+{
+    struct db_unit u;
+    add_two(&u, DB_DELAY_INTENT, intent);
+    db_add_text(&u, slice_from_text(state));
+    db_add_text(&u, slice_of("LOOKING_UP"));
+    db_add_integer(&u, nine_us + 100);
+    db_add_text(&u, slice_of("timed out"));
+    db_add_integer(&u, nine_us);
+    db_add_integer(&u, 0);
+    run(&u);
+    db_unit_release(&u);
+}
+
 static void each_create_is_counted_before_it_leaves_and_once(void **)
 {
     int64_t intent = write_intent(wanted("op_send", "send", 0, 30)).id;
@@ -595,23 +622,8 @@ static void who_does_not_know_of_the_last_create_has_no_say(void **)
     int64_t intent = write_intent(wanted("op_fence", "fence", 0, 30)).id;
     assert_int_equal(send_intent(intent, nine_us + 1), 1);
     assert_false(refuse_intent(intent, "slot_not_available", 0));
-    struct db_unit u;
-    add_two(&u, DB_PARK_INTENT, intent);
-    db_add_text(&u, slice_of("still unknown"));
-    db_add_integer(&u, nine_us + 100);
-    db_add_integer(&u, nine_us);
-    db_add_integer(&u, 0);
-    run(&u);
-    db_unit_release(&u);
-    add_two(&u, DB_DELAY_INTENT, intent);
-    db_add_text(&u, slice_of("written"));
-    db_add_text(&u, slice_of("SLOTS_LISTED"));
-    db_add_integer(&u, nine_us + 100);
-    db_add_text(&u, slice_of("throttled"));
-    db_add_integer(&u, nine_us);
-    db_add_integer(&u, 0);
-    run(&u);
-    db_unit_release(&u);
+    park_intent(intent);
+    delay_intent(intent, "written");
     assert_string_equal(value(database.owner, "SELECT state || attempts FROM booking_intents WHERE id = %lld", (long long)intent), "sending1");
     assert_true(refuse_intent(intent, "slot_taken", 1));
 }
@@ -658,16 +670,7 @@ static void an_unfinished_intent_is_due_when_its_time_has_come(void **)
 {
     int64_t intent = write_intent(wanted("op_due", "due", 0, 30)).id;
     assert_true(is_due(intent, nine_us));
-    struct db_unit u;
-    add_two(&u, DB_DELAY_INTENT, intent);
-    db_add_text(&u, slice_of("unknown"));
-    db_add_text(&u, slice_of("LOOKING_UP"));
-    db_add_integer(&u, nine_us + 100);
-    db_add_text(&u, slice_of("timed out"));
-    db_add_integer(&u, nine_us);
-    db_add_integer(&u, 0);
-    run(&u);
-    db_unit_release(&u);
+    delay_intent(intent, "unknown");
     assert_false(is_due(intent, nine_us + 99));
     assert_true(is_due(intent, nine_us + 100));
     (void)book(intent, "uid_due", "accepted");
@@ -677,16 +680,7 @@ static void an_unfinished_intent_is_due_when_its_time_has_come(void **)
 static void a_parked_intent_keeps_its_time_and_calls_for_people_until_it_is_known(void **)
 {
     int64_t intent = write_intent(wanted("op_park", "park", 0, 30)).id;
-    for (int n = 0; n < 2; n++) {
-        struct db_unit u;
-        add_two(&u, DB_PARK_INTENT, intent);
-        db_add_text(&u, slice_of("still unknown"));
-        db_add_integer(&u, nine_us + 100);
-        db_add_integer(&u, nine_us);
-        db_add_integer(&u, 0);
-        run(&u);
-        db_unit_release(&u);
-    }
+    for (int n = 0; n < 2; n++) park_intent(intent);
     assert_string_equal(value(database.owner, "SELECT string_agg(kind || state, ',') FROM jobs WHERE intent_id = %lld", (long long)intent), "reconcileopen");
     assert_int_equal(write_intent(wanted("op_park_rival", "park", 0, 30)).outcome, DB_CONFLICT);
     assert_true(is_due(intent, nine_us + 100));
