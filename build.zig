@@ -98,7 +98,7 @@ pub fn build(b: *std.Build) void {
     }
     installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
     installTool(b, steps.test_programs, slowEngine(b, options, &libraries), "bench");
-    if (exists(b, "bench/bare_server.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/bare_server.c", "net"), "bench");
+    installTool(b, steps.test_programs, linkProgram(b, options, &libraries, "bare_server", sourcesIn(b, "bench/bare_server"), "ops"), "bench");
     if (exists(b, "bench/whole_calls/postgres_alone.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/whole_calls/postgres_alone.c", "ops"), "bench");
 
     // The programs above are what the runner runs; it knows how to count, and closes with "N passed, N failed".
@@ -161,10 +161,14 @@ fn find(name: []const u8) Folder {
 }
 
 fn buildProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []const u8, sources: []const []const u8, folder: []const u8) void {
+    b.installArtifact(linkProgram(b, options, libraries, name, sources, folder));
+}
+
+fn linkProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []const u8, sources: []const []const u8, folder: []const u8) *std.Build.Step.Compile {
     const module = newModule(b, options);
     module.addCSourceFiles(.{ .files = sources, .flags = flags(b) });
     linkFolder(module, libraries, folder);
-    b.installArtifact(newProgram(b, name, module));
+    return newProgram(b, name, module);
 }
 
 /// With the C library's memcpy and its like, which know this processor, in place of Zig's portable ones. What is then missing, dividing 128 bits (mbedTLS does), is in
@@ -207,10 +211,7 @@ fn addEngineOnSlowDisk(b: *std.Build, module: *std.Build.Module) void {
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
-    const module = newModule(b, options);
-    module.addCSourceFiles(.{ .files = &.{source}, .flags = flags(b) });
-    linkFolder(module, libraries, folder);
-    return newProgram(b, std.fs.path.stem(source), module);
+    return linkProgram(b, options, libraries, std.fs.path.stem(source), &.{source}, folder);
 }
 
 fn installTool(b: *std.Build, step: *std.Build.Step, program: *std.Build.Step.Compile, directory: []const u8) void {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Ingest end to end, side by side in one run: the engine (verify, parse, hop, dedupe, journal, answer; one shard) against the bare ring server with and without a
-journal (bench/bare_server.c), with the same client (ringload, closed loop), server on one core and client on the other.
+"""Ingest end to end, side by side in one run: the engine (verify, parse, hop, dedupe, journal, answer; one shard) against the ladder of the bare ring server
+(bench/bare_server: the ring alone, + llhttp, + HMAC, + journal, which is the whole duty), with the same client (ringload, closed loop), server on one core and client
+on the other. Beside the ladder: the ring with a journal and nothing verified. The lowest rungs are as fast as the client: there CPU each is the figure.
 
     bench/ingest_bench.py [--rounds N] [--seconds S] [--connections C] [--bodies 2k-2k] [--before PREFIX] [--flame-graph FILE.svg] [--json FILE]
 
@@ -56,7 +57,7 @@ class Load:
         before = cpu_seconds(pid)
         result = self.put_on(url, key, self.seconds)
         user, kernel = (after - b for after, b in zip(cpu_seconds(pid), before))
-        events = result["acknowledged"] * (1 + WARMUP_S / result["seconds"])  # those of the warm-up are not in `acknowledged`
+        events = result["sent"]  # with those of the warm-up, which are not in `acknowledged`
         latency = result["latency_ms"]["all"]
         return {"what": what, "per_second": result["acknowledged_per_second"], "cpu_us": 1e6 * (user + kernel) / events, "kernel_us": 1e6 * kernel / events,
                 "p50_ms": latency["p50"], "p99_ms": latency["p99"]}
@@ -65,17 +66,21 @@ class Load:
 # -- the servers ---------------------------------------------------------------------------------------------------------------------------------
 
 
+KEY = "key_bench"
+LADDER = {"bare: ring": [], "bare: + llhttp": ["--parse", "llhttp"], "bare: + HMAC": ["--verify", KEY], "bare: + journal, same duty": ["--verify", KEY, "--journal"],
+          "bare: ring, journal": ["--journal"]}  # a last --journal is followed by a file
+
+
 class Bare:
-    def __init__(self, journal):
-        self.journal, self.name = journal, "bare ring server, journal" if journal else "bare ring server"
+    def __init__(self, name, arguments):
+        self.name, self.arguments = name, arguments
 
     def measure(self, load):
         with tempfile.TemporaryDirectory() as directory:
-            command = [PREFIX / "bench" / "bare_server", "--port", "0", "--cpu", SERVER_CPU] + (["--journal", f"{directory}/bare.journal"] if self.journal else [])
+            command = [PREFIX / "bench" / "bare_server", "--cpu", SERVER_CPU, *self.arguments] + ([f"{directory}/bare.journal"] if self.arguments[-1:] == ["--journal"] else [])
             server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             try:
-                port = int("".join(c for c in server.stdout.readline() if c.isdigit()))
-                return load.measure(self.name, server.pid, f"http://127.0.0.1:{port}/w/x/retell/webhook", "key_bench")
+                return load.measure(self.name, server.pid, f"http://127.0.0.1:{int(server.stdout.readline())}/w/x/retell/webhook", KEY)
             finally:
                 server.terminate()
                 server.wait(10)
@@ -164,7 +169,7 @@ def main():
             engine.warm_up(load)
             return engine
 
-        servers = [Bare(journal=False), Bare(journal=True)]
+        servers = [Bare(name, arguments) for name, arguments in LADDER.items()]
         servers += [ringmaster("ringmaster, before", options.before)] if options.before else []
         servers += [ringmaster("ringmaster", PREFIX)]
         rounds = [[server.measure(load) for server in servers] for _ in range(options.rounds)]
