@@ -1,6 +1,6 @@
 /* io/io_uring.c: io.h on the machine: one ring per shard, driven by that shard's thread.
  *
- * An operation becomes one submission entry whose user_data is its address; a durable write becomes two, told apart by the lowest bit.
+ * An operation becomes one submission entry whose user_data is its address; a durable write becomes two, of which one answers: the lowest bit says which.
  * Nothing is submitted before the next io_wait() (one system call a turn), unless the submission ring is full: then at once.
  * What every completion means is decided in complete(), by the operation's kind. */
 #include <errno.h>
@@ -21,7 +21,7 @@ enum kind : uint8_t { OP_ACCEPT, OP_RECEIVE, OP_SEND, OP_CONNECT, OP_POLL, OP_PO
 
 /* What the words of io_op.detail hold. */
 enum { SEND_START, SEND_COUNT, SEND_SENT, SEND_CANCELLED };
-enum { WRITE_COUNT, WRITE_RESULT, WRITE_SYNC_RESULT, WRITE_HALVES_LEFT };
+enum { WRITE_COUNT };
 
 /* user_data: an io_op is aligned to 8, so its lowest bits are free. */
 static constexpr uint64_t sync_half = 1;   /* the fdatasync of a durable write */
@@ -71,6 +71,7 @@ static const char *find_missing(struct io_uring *ring)
     };
     if (!(ring->features & IORING_FEAT_EXT_ARG)) return "waiting with a timeout in io_uring";
     if (!(ring->features & IORING_FEAT_NODROP)) return "lossless completions in io_uring";
+    if (!(ring->features & IORING_FEAT_CQE_SKIP)) return "links that answer once in io_uring";
 
     struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
     if (probe == nullptr) return "the list of its operations in io_uring";
@@ -218,7 +219,9 @@ void io_poll_forever(struct io *io, struct io_op *op, int fd, io_done *done)
     io_uring_sqe_set_data(entry, op);
 }
 
-/* The sync is linked: it starts when the write has written all, and is cancelled when it has not. Each answers, in either order. */
+/* The sync is linked: it starts when the write has written all, and is cancelled when it has not. One of them answers, so the shard is not woken between
+ * the two: the write, which skips its completion on success, or else the sync, which has none when the write has failed (Linux 5.17, "io_uring: add option
+ * to skip CQE posting"; a short write counts as failed, io_uring_enter(2), IOSQE_IO_LINK). */
 void io_write_durably(struct io *io, struct io_op *op, int fd, struct slice bytes, uint64_t offset, io_done *done)
 {
     constexpr uint64_t alignment = 4096;
@@ -226,12 +229,11 @@ void io_write_durably(struct io *io, struct io_op *op, int fd, struct slice byte
     ensure((uint64_t)bytes.start % alignment == 0 && bytes.length % alignment == 0 && offset % alignment == 0);
     begin(io, op, OP_WRITE_DURABLY, fd, done);
     op->detail[WRITE_COUNT] = bytes.length;
-    op->detail[WRITE_HALVES_LEFT] = 2;
 
     make_room(io, 2);
     struct io_uring_sqe *write = next_entry(io);
     io_uring_prep_write(write, fd, bytes.start, (unsigned)bytes.length, offset);
-    write->flags |= IOSQE_IO_LINK;
+    write->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
     io_uring_sqe_set_data(write, op);
     struct io_uring_sqe *sync = next_entry(io);
     io_uring_prep_fsync(sync, fd, IORING_FSYNC_DATASYNC);
@@ -351,20 +353,14 @@ static void complete_poll(struct io *io, struct io_op *op, const struct completi
     finish(io, op, result);
 }
 
-/* Two completions become one. The write's failure is the cause of the sync's cancellation, so it is the one told. */
 static void complete_write(struct io *io, struct io_op *op, const struct completion *c)
 {
-    bool is_sync = c->user_data & sync_half;
-    op->detail[is_sync ? WRITE_SYNC_RESULT : WRITE_RESULT] = (uint64_t)(int64_t)c->result;
-    op->detail[WRITE_HALVES_LEFT] -= 1;
-    if (op->detail[WRITE_HALVES_LEFT] > 0) return;
-
-    int64_t written = (int64_t)op->detail[WRITE_RESULT], synced = (int64_t)op->detail[WRITE_SYNC_RESULT];
-    struct io_result result = { .fd = -1 };
-    if (written < 0) result.status = io_status_from_errno((int)-written);
-    else if ((uint64_t)written != op->detail[WRITE_COUNT]) result.status = IO_NO_SPACE; /* short: how it is said when some of it still fitted */
-    else if (synced < 0) result.status = io_status_from_errno((int)-synced);
-    else result.count = (uint32_t)written;
+    struct io_result result = result_of(c);
+    bool     is_sync = c->user_data & sync_half;
+    uint64_t count = op->detail[WRITE_COUNT];
+    ensure(is_sync || c->result < 0 || (uint64_t)c->result < count); /* a whole write answers by its sync */
+    if (!is_sync && c->result >= 0) result.status = IO_NO_SPACE;     /* short: how it is said when some of it still fitted */
+    if (is_sync && result.status == IO_OK) result.count = (uint32_t)count;
     finish(io, op, result);
 }
 

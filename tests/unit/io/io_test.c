@@ -407,6 +407,7 @@ static void a_durable_write_is_told_once_and_read_back(void **)
     char *out = aligned_alloc(page, 4 * page), *in = aligned_alloc(page, 4 * page);
     for (uint64_t round = 0; round < 4; round++) {
         struct watched write = {};
+        uint64_t told_before = io_counters_of(io).completions;
         memset(out, 'a' + (int)round, 4 * page);
         io_write_durably(io, &write.op, d.fd, slice_from(out, 4 * page), round * 4 * page, note);
         io_cancel(io, &write.op); /* a write is not ended */
@@ -414,6 +415,7 @@ static void a_durable_write_is_told_once_and_read_back(void **)
         assert_int_equal(write.completions, 1);
         assert_int_equal(write.last.status, IO_OK);
         assert_int_equal(write.last.count, 4 * page);
+        assert_int_equal(io_counters_of(io).completions, told_before + 1); /* nobody is woken between write and sync */
         size_t count;
         assert_int_equal(file_read(d.fd, round * 4 * page, in, 4 * page, &count), IO_OK);
         assert_int_equal(count, 4 * page);
