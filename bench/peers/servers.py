@@ -197,6 +197,24 @@ class Fastify(OnRedis):
         self.child("node", "node", MADE / "fastify" / "server.js", PORT=str(port), RETELL_API_KEY=self.key, REDIS_SOCKET=str(self.socket), NODE_ENV="production")
 
 
+class FastifyAndWorker(Fastify):
+    """The queue's other end, too: every job is taken out and finished. As the engine with the instant database does, which hands each webhook to its call and files it."""
+
+    name = "Fastify + BullMQ + Redis, and its worker"
+    settle_s = 180
+
+    def launch(self, slow):
+        super().launch(slow)
+        self.child("worker", "node", MADE / "fastify" / "worker.js", REDIS_SOCKET=str(self.socket), NODE_ENV="production")
+
+    def stored(self):
+        return int(self.ask("ZCARD", "bull:webhooks:completed"))
+
+    def settle(self, expected):
+        if not worlds.wait_until(lambda: self.stored() >= expected, self.settle_s, every=0.2):
+            raise worlds.Trouble(f"{self.name} has finished {self.stored():,} of {expected:,} acknowledged webhooks in {self.settle_s} s")
+
+
 class Php(OnRedis):
     name, list_name = "nginx + php-fpm + Redis", "webhooks"
 
@@ -363,4 +381,4 @@ class RingmasterInstant(Ringmaster):
     name, program, files = "ringmaster, instant database", "ringmaster-instant", False
 
 
-PEERS = {"fastify": Fastify, "go": Go, "php": Php, "nginx": NginxReturn, "bare": Bare, "bare-journal": BareJournal, "instant": RingmasterInstant, "ringmaster": Ringmaster}
+PEERS = {"fastify": Fastify, "fastify-worker": FastifyAndWorker, "go": Go, "php": Php, "nginx": NginxReturn, "bare": Bare, "bare-journal": BareJournal, "instant": RingmasterInstant, "ringmaster": Ringmaster}
