@@ -35,6 +35,7 @@ void batch_begin(struct batch *b, uint64_t stamp, uint64_t number, uint64_t firs
 {
     b->header = (struct batch_header){ .magic = batch_magic, .stamp = stamp, .number = number, .first_sequence = first_sequence };
     b->used = sizeof b->header;
+    b->sum = 0;
 }
 
 bool batch_has_room(const struct batch *b, uint64_t record_length, uint64_t room)
@@ -65,6 +66,7 @@ static void add_record(struct batch *b, struct record_frame frame, struct slice 
     const size_t from = offsetof(struct record_frame, sequence);
     frame.crc = crc32c(0, slice_from(start + from, frame.length - from));
     memcpy(start + offsetof(struct record_frame, crc), &frame.crc, sizeof frame.crc);
+    b->sum = crc32c_join(crc32c(b->sum, slice_from(start, from)), frame.crc, frame.length - from);
     b->used += frame.length;
 }
 
@@ -83,19 +85,17 @@ void batch_add_retirement(struct batch *b, struct slice head, struct slice words
     b->header.retirements += 1;
 }
 
-static uint32_t batch_crc(const char *memory, size_t bytes)
-{
-    const size_t from = offsetof(struct batch_header, stamp);
-    return crc32c(0, slice_from(memory + from, bytes - from));
-}
-
 struct slice batch_finish(struct batch *b)
 {
     b->header.bytes = (uint32_t)round_up(b->used, block_bytes);
     ensure(b->header.bytes <= b->capacity);
-    memset(b->memory + b->used, 0, b->header.bytes - b->used);
-    memcpy(b->memory, &b->header, sizeof b->header);
-    b->header.crc = batch_crc(b->memory, b->header.bytes);
+
+    char *end = b->memory + b->used;
+    memset(end, 0, b->header.bytes - b->used);
+    b->sum = crc32c(b->sum, slice_from(end, b->header.bytes - b->used));
+    const size_t from = offsetof(struct batch_header, stamp);
+    uint32_t     of_header = crc32c(0, slice_from((const char *)&b->header + from, sizeof b->header - from));
+    b->header.crc = crc32c_join(of_header, b->sum, b->header.bytes - sizeof b->header);
     memcpy(b->memory, &b->header, sizeof b->header);
     return slice_from(b->memory, b->header.bytes);
 }
@@ -127,7 +127,8 @@ bool record_next(struct record_cursor *c, struct record *r)
 
 bool batch_is_whole(const char *memory, const struct batch_header *h)
 {
-    if (h->crc != batch_crc(memory, h->bytes)) return false;
+    const size_t from = offsetof(struct batch_header, stamp);
+    if (h->crc != crc32c(0, slice_from(memory + from, h->bytes - from))) return false;
 
     struct record_cursor cursor = record_cursor_over(memory, h);
     struct record        r;

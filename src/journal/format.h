@@ -78,7 +78,12 @@ enum header_verdict : uint8_t { HEADER_GOOD, HEADER_BAD, HEADER_OF_ANOTHER_VERSI
 
 /* -- writing a batch -- */
 
-struct batch { char *memory; size_t capacity; struct batch_header header; size_t used; };
+struct batch {
+    char               *memory;
+    size_t              capacity, used;
+    struct batch_header header;
+    uint32_t            sum; /* of what is used behind the header: joined from the sums of the records, so that no byte is summed twice */
+};
 void batch_begin(struct batch *b, uint64_t stamp, uint64_t number, uint64_t first_sequence);
 /* Would the batch, with this record and its zeros, take at most `room` bytes of the file and fit its memory? */
 [[nodiscard]] bool batch_has_room(const struct batch *b, uint64_t record_length, uint64_t room);
