@@ -2,11 +2,11 @@
 """Does a call cost the same whatever there is beside it? The same load on worlds that differ in one thing: how many tenants there are, how many calls are in the
 database already, how many calls the engine has handled since it started.
 
-    bench/growth_bench.py [--rounds N] [--rate CALLS_PER_SECOND] [--seconds S]
+    bench/growth_bench.py [--rounds N] [--rate CALLS_PER_SECOND] [--seconds S] [--only beside|handled] [--lock FILE]
 
-All worlds are up at once and take turns, so that each round compares them in the same minute; figures are medians over rounds. Tenants and calls in the database: the real
-engine and a real PostgreSQL, an open loop of whole calls (started, ended, analyzed; 2 KB each). Calls handled: a closed loop on the engine with a database that says yes at
-once, because PostgreSQL would need an hour for a million calls."""
+Beside: tenants and calls in the database, with the real engine and a real PostgreSQL, an open loop of whole calls (started, ended, analyzed; 2 KB each). All worlds are up at
+once and take turns, so that each round compares them in the same minute; figures are medians over rounds. Handled: a closed loop on the engine with a database that says
+yes at once, because PostgreSQL would need minutes for a hundred thousand calls."""
 
 import argparse
 import contextlib
@@ -24,12 +24,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "deploy"))
 sys.path.insert(0, str(ROOT / "bench"))
 import ingest_bench  # noqa: E402
+import machine  # noqa: E402
 import world as worlds  # noqa: E402
 
 PREFIX = pathlib.Path(os.environ.get("RINGMASTER_PREFIX", ROOT / "zig-out")).absolute()
-TENANTS, CALLS, HANDLED = (1, 10, 100, 1_000), (10, 100, 1_000, 10_000, 100_000), (10_000, 30_000, 100_000, 300_000)
+TENANTS, CALLS, HANDLED = (1, 10, 100, 1_000), (10, 100, 1_000, 10_000, 100_000), (1_000, 10_000, 30_000, 100_000, 200_000)
 USUAL_TENANTS, USUAL_CALLS = 10, 1_000
 NUMBERS_MAX = 64  # that the load generator knows at once
+USUAL_CALLS_PER_S = 15_000  # of a closed loop; what is then still missing is told in a shorter one
 MIB = 1 << 20
 
 
@@ -66,24 +68,18 @@ def fill(world, calls):
     world.postgres.execute("VACUUM ANALYZE", role=worlds.ADMIN)
 
 
-def processes_below(parent):
-    children = {}
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                children.setdefault(int((entry / "stat").read_text().rpartition(")")[2].split()[1]), []).append(int(entry.name))
-    found = [parent]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
+def ticks_us(pids):
+    """Processor time with that of children that have ended, as PostgreSQL has them; to a hundredth of a second."""
+    total = 0
+    for pid in machine.children_of(pids):
+        with contextlib.suppress(OSError):
+            total += sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return 1e6 * total / os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid):
-    """With that of its children that have ended."""
-    with contextlib.suppress(OSError):
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return 0
+def resident_mib(pid):
+    private = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return 1024 * sum(int(n) for n in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", private, re.M)) / MIB
 
 
 class Grown:
@@ -99,7 +95,7 @@ class Grown:
             raise
 
     def cpu(self):
-        return cpu_seconds(self.world.engine.child.pid), sum(map(cpu_seconds, processes_below(self.world.postgres.child.pid)))
+        return machine.cpu_us([self.world.engine.child.pid]), ticks_us([self.world.postgres.child.pid])
 
     def measure(self, options):
         w = self.world
@@ -112,18 +108,16 @@ class Grown:
                            check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=options.seconds + 120)
             result = json.load(open(out.name))
         worlds.wait_until(lambda: sum(v for k, v in w.engine.metrics().items() if k.startswith("ringmaster_webhooks_under_way")) == 0, 60)
-        engine, postgres = (1e6 * (after - b) / result["acknowledged"] for after, b in zip(self.cpu(), before))
-        private = pathlib.Path(f"/proc/{w.engine.child.pid}/smaps_rollup").read_text()
-        resident = 1024 * sum(int(n) for n in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", private, re.M))
+        engine, postgres = ((after - b) / result["acknowledged"] for after, b in zip(self.cpu(), before))
         latency = result["latency_ms"]["all"]
-        return {"engine_us": engine, "postgres_us": postgres, "p50_ms": latency["p50"], "p99_ms": latency["p99"], "resident_mib": resident / MIB}
+        return {"engine_us": engine, "postgres_us": postgres, "p50_ms": latency["p50"], "p99_ms": latency["p99"], "resident_mib": resident_mib(w.engine.child.pid)}
 
 
 # -- calls handled -------------------------------------------------------------------------------------------------------------------------------
 
 
 def handled(directory):
-    """CPU of a webhook by how many calls were handled before it, in one life of an engine with a database that says yes at once."""
+    """(calls before, calls after, CPU of a webhook between them, resident then), in one life of an engine with a database that says yes at once."""
     engine = ingest_bench.Ringmaster("ringmaster", PREFIX, directory)
     load = ingest_bench.Load(64, "2k-2k", 0)
 
@@ -131,12 +125,16 @@ def handled(directory):
         return sum(v for k, v in engine.world.engine.metrics().items() if k.startswith("ringmaster_calls_total"))
 
     try:
+        after = made()
         for until in HANDLED:
-            calls, cpu = made(), sum(ingest_bench.cpu_seconds(engine.pid))
-            while made() < until:
-                load.put_on(*engine.where, 0.6)
-            events = 3 * (made() - calls)
-            yield calls, made(), 1e6 * (sum(ingest_bench.cpu_seconds(engine.pid)) - cpu) / events
+            calls, events, used = after, 0, 0
+            while after < until:
+                before = machine.cpu_us([engine.pid])
+                # a closed loop begins a tenth of a second before its time counts
+                events += load.put_on(*engine.where, max((until - after) / USUAL_CALLS_PER_S - 0.1, 0.001), warmup_s=0)["sent"]
+                used += machine.cpu_us([engine.pid]) - before
+                after = made()
+            yield calls, after, used / events, resident_mib(engine.pid)
     finally:
         engine.world.down()
 
@@ -155,31 +153,44 @@ def table(title, kept, rounds, label):
               f" {statistics.median(of['p99_ms']):.1f} | {max(of['resident_mib']):.1f} | {ratio:.2f} |")
 
 
+def beside(options):
+    shapes = sorted({(tenants, USUAL_CALLS) for tenants in TENANTS} | {(USUAL_TENANTS, calls) for calls in CALLS})
+    with contextlib.ExitStack() as stack:
+        grown = []
+        for tenants, calls in shapes:
+            with machine.turn(options.lock, alone=False):
+                grown.append(Grown(tenants, calls, stack.enter_context(tempfile.TemporaryDirectory(prefix="ringmaster-growth-"))))
+                stack.callback(grown[-1].world.down)
+                grown[-1].measure(options)  # sessions settle on their plans, memory becomes resident
+        rounds = []
+        for n in range(options.rounds):
+            with machine.turn(options.lock):
+                order = grown if n % 2 == 0 else grown[::-1]
+                measured = {(g.tenants, g.calls): g.measure(options) for g in order}
+            rounds.append([measured[shape] for shape in shapes])
+    table(f"Tenants, with {USUAL_CALLS:,} calls in the database", [(shapes.index((t, USUAL_CALLS)), t) for t in TENANTS], rounds, "tenants")
+    table(f"Calls in the database, {USUAL_TENANTS} tenants", [(shapes.index((USUAL_TENANTS, c)), c) for c in CALLS], rounds, "calls")
+
+
+def table_of_handled(options):
+    print("\nCalls handled, in one life of the engine\n\n| calls handled before | and after | engine, CPU µs a webhook | engine, MiB |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="ringmaster-growth-") as directory, machine.turn(options.lock):
+        for before, after, cost, resident in handled(directory):
+            print(f"| {before:,.0f} | {after:,.0f} | {cost:.1f} | {resident:.0f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--only", choices=["beside", "handled"])
+    parser.add_argument("--lock", help="a file that is locked while something is measured, for machines that several share")
     options = parser.parse_args()
-    shapes = sorted({(tenants, USUAL_CALLS) for tenants in TENANTS} | {(USUAL_TENANTS, calls) for calls in CALLS})
-    with contextlib.ExitStack() as stack:
-        grown = []
-        for tenants, calls in shapes:
-            grown.append(Grown(tenants, calls, stack.enter_context(tempfile.TemporaryDirectory(prefix="ringmaster-growth-"))))
-            stack.callback(grown[-1].world.down)
-        for g in grown:
-            g.measure(options)  # sessions settle on their plans, memory becomes resident
-        rounds = []
-        for n in range(options.rounds):
-            order = grown if n % 2 == 0 else grown[::-1]
-            measured = {(g.tenants, g.calls): g.measure(options) for g in order}
-            rounds.append([measured[shape] for shape in shapes])
-    table(f"Tenants, with {USUAL_CALLS:,} calls in the database", [(shapes.index((t, USUAL_CALLS)), t) for t in TENANTS], rounds, "tenants")
-    table(f"Calls in the database, {USUAL_TENANTS} tenants", [(shapes.index((USUAL_TENANTS, c)), c) for c in CALLS], rounds, "calls")
-    with tempfile.TemporaryDirectory(prefix="ringmaster-growth-") as directory:
-        print("\nCalls handled, in one life of the engine\n\n| calls handled before | and after | engine, CPU µs a webhook |\n|---|---|---|")
-        for before, after, cost in handled(directory):
-            print(f"| {before:,.0f} | {after:,.0f} | {cost:.1f} |", flush=True)
+    if options.only != "handled":
+        beside(options)
+    if options.only != "beside":
+        table_of_handled(options)
 
 
 if __name__ == "__main__":

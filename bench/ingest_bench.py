@@ -46,10 +46,10 @@ class Load:
     def __init__(self, connections, bodies, seconds):
         self.connections, self.bodies, self.seconds = connections, bodies, seconds
 
-    def put_on(self, url, key, seconds):
+    def put_on(self, url, key, seconds, warmup_s=WARMUP_S):
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
             subprocess.run(["taskset", "-c", CLIENT_CPU, PREFIX / "bin" / "ringload", "--url", url, "--key", key, "--to", "+493023125001", "--closed", str(self.connections),
-                            "--duration", str(seconds), "--warmup", str(WARMUP_S), "--bodies", self.bodies, "--json", out.name],
+                            "--duration", str(seconds), "--warmup", str(warmup_s), "--bodies", self.bodies, "--json", out.name],
                            check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds + 60)
             return json.load(open(out.name))
 

@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
 """What one would use instead, side by side in one run: the same duty (verify Retell's signature, make the webhook durable, answer 2xx) by the engine, by Fastify with
-BullMQ, by Go with PostgreSQL, and by nginx with php-fpm, with two servers that do less as ceilings. One core for each server with all its processes, another for
+BullMQ, by Go with PostgreSQL, and by nginx with php-fpm; with the same by the bare ring server, and servers that do less, as ceilings. One core for each server with all its processes, another for
 the client (ringload), which is the same for all.
 
     bench/peers/run.py [--quick] [--peer NAME]… [--seconds S] [--rounds N] [--only TEXT] [--json FILE] [--prefix DIRECTORY]
                        [--nice N] [--lock FILE]
 
-Bodies of 2 and 60 KB (call_ended), 64 and 1,000 connections; a closed loop, and an open one at 1,000, 3,000 and 10,000 a second; and all of it with a disk whose
-sync takes 5 ms longer. A round measures every peer in every cell, so a ratio is of two figures taken within seconds of each other. Every server is asked to
+Bodies of 2 and 60 KB (call_ended); a closed loop on 64 and on 1,000 connections, and an open one at 1,000 and 10,000 a second on 1,000; and all of it with a disk
+whose sync takes 5 ms longer. A round measures every peer in every cell, so a ratio is of two figures taken within seconds of each other. Every server is asked to
 refuse forged signatures before it is measured, and must hold afterwards exactly what it acknowledged: if not, the run fails. bench/peers/setup.sh installs."""
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -25,10 +24,13 @@ import tempfile
 import time
 
 import servers
-from servers import CLIENT_CPU, PEERS, ROOT, SERVER_CPU, children_of, core_us, cpu_us, forgeries, status_of, worlds
+from servers import CLIENT_CPU, PEERS, ROOT, SERVER_CPU, core_us, forgeries, status_of, worlds
 
-WARM_UP_S, CONNECTING_S = 1.5, 0.25 # a load before the one that is measured; and what of that one does not count
-RATES = (10_000, 3000, 1000)
+sys.path.insert(0, str(ROOT / "bench"))
+from machine import children_of, cpu_us, turn  # noqa: E402
+
+CONNECTING_S = 0.25 # at the beginning of a load, and not counted
+RATES = (10_000, 1000)
 ENGINES = ("instant", "ringmaster")
 
 
@@ -111,7 +113,7 @@ def measure(bench, peer, cell, seconds):
             refuse_forgeries(peer)
         if peer.keeps and peer.stored() != 0:
             raise worlds.Trouble(f"{peer.name} stored what it refused")
-        warm_up = Load(bench, peer, ["--bodies", f"{cell.body}-{cell.body}", *peer.warm_up], WARM_UP_S)
+        warm_up = Load(bench, peer, ["--bodies", f"{cell.body}-{cell.body}", *peer.warm_up], peer.warm_up_s)
         peer.settle(warm_up.answered)
         load = Load(bench, peer, cell.arguments(), seconds)
         if peer.keeps:
@@ -128,8 +130,13 @@ def cells(quick):
     """Closed loops first: they tell which rates a peer can hold."""
     if quick:
         return [Cell("2k", 64, None, False), Cell("2k", 64, 1000, False)]
-    shapes = [(body, connections, slow) for slow in (False, True) for body in ("2k", "60k") for connections in (64, 1000)]
-    return [Cell(body, connections, rate, slow) for rate in (None, *RATES) for body, connections, slow in shapes]
+    closed = [Cell(body, connections, None, slow) for slow in (False, True) for body in ("2k", "60k") for connections in (64, 1000)]
+    return closed + [Cell(body, 1000, rate, slow) for rate in RATES for slow in (False, True) for body in ("2k", "60k")]
+
+
+def says_something(cell, peer):
+    """A disk is slow only for those who use it, and a ceiling is none far below it."""
+    return (peer.syncs or not cell.slow) and (peer.verifies or cell.rate in (None, max(RATES)))
 
 
 def can_hold(cell, found):
@@ -138,25 +145,12 @@ def can_hold(cell, found):
     return not cell.rate or not closed or cell.rate <= 0.9 * statistics.median(closed)
 
 
-@contextlib.contextmanager
-def turn(lock):
-    """Other measurements of this machine wait meanwhile, and this one for them."""
-    if not lock:
-        yield
-        return
-    with open(lock, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def run_matrix(bench, peers, options, found, failures):
     """A cell that fails does not end the others."""
     for number in range(options.rounds):
         for cell in (c for c in cells(options.quick) if options.only in str(c)):
             with turn(options.lock):
-                for name, peer in peers.items():
-                    if cell.slow and not peer.syncs:
-                        continue
+                for name, peer in ((n, p) for n, p in peers.items() if says_something(cell, p)):
                     if can_hold(cell, found[name]):
                         run_cell(bench, peer, cell, number, options.seconds, found[name], failures)
                     else:
@@ -164,7 +158,7 @@ def run_matrix(bench, peers, options, found, failures):
 
 
 def run_cell(bench, peer, cell, number, seconds, found, failures):
-    where = f"round {number + 1}: {cell}: {peer.name}"
+    where, began = f"round {number + 1}: {cell}: {peer.name}", time.monotonic()
     try:
         measured = measure(bench, peer, cell, seconds)
     except worlds.Trouble as trouble:
@@ -172,7 +166,7 @@ def run_cell(bench, peer, cell, number, seconds, found, failures):
         say(failures[-1])
         return
     found.setdefault(cell, []).append({"round": number, **measured})
-    say(f"{where}: {per_second(measured):,.0f}/s, {measured['cpu_us']:.1f} us each, others {measured['others']:.0%}")
+    say(f"{where}: {per_second(measured):,.0f}/s, {measured['cpu_us']:.1f} us each, others {measured['others']:.0%} ({time.monotonic() - began:.1f} s)")
 
 
 def build_release():

@@ -46,30 +46,6 @@ def server_side(slow):
         os.environ.update(environment)
 
 
-def children_of(pids):
-    """The processes and all that descend from them."""
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                parents[int(entry)] = int(pathlib.Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
-    found, more = set(pids), set(pids)
-    while more:
-        more = {pid for pid, parent in parents.items() if parent in more} - found
-        found |= more
-    return found
-
-
-def cpu_us(pids):
-    """Processor time of the processes and their children, by the scheduler's own clock."""
-    total = 0
-    for pid in children_of(pids):
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                total += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-    return total / 1000
-
-
 def core_us(cpu):
     """How long the core has been busy since boot, with whatever; what the host took away counts, too."""
     for line in pathlib.Path("/proc/stat").read_text().splitlines():
@@ -102,7 +78,7 @@ class Peer:
 
     verifies, keeps, syncs = True, True, True
     key = KEY
-    warm_up = ["--closed", "32"]
+    warm_up, warm_up_s = ["--closed", "32"], 1.0 # until what compiles has compiled, and memory is resident
 
     def __init__(self, bench):
         self.bench, self.children, self.url = bench, [], None
@@ -265,6 +241,7 @@ class Go(Peer):
 class NginxReturn(Peer):
     name = "nginx, return 200"
     verifies = keeps = syncs = False
+    warm_up_s = 0.4
 
     def launch(self, slow):
         port = worlds.free_port()
@@ -273,23 +250,40 @@ class NginxReturn(Peer):
 
 
 class Bare(Peer):
-    """bench/bare_server.c: verifies nothing; its journal is written and never read."""
+    """bench/bare_server: the ring alone, its journal without verifying anything, or the whole duty and nothing else."""
 
-    name, journals = "bare ring server", False
+    name, arguments = "bare ring server", []
     verifies = keeps = syncs = False
+    warm_up_s = 0.4
 
     def launch(self, slow):
-        more = ["--journal", self.directory / "journal"] if self.journals else []
-        more += ["--sync-extra-us", SLOW_SYNC_US] if slow else []
-        child = self.child("bare", self.bench.prefix / "bench" / "bare_server", "--port", "0", *more)
-        port = worlds.wait_until(lambda: child.log.read_text().strip() or self.has_failed(), 20)
+        more = ["--sync-extra-us", SLOW_SYNC_US] if slow else []
+        self.child("bare", self.bench.prefix / "bench" / "bare_server", *(str(a).replace("@DIRECTORY@", str(self.directory)) for a in self.arguments), *more)
+        said = worlds.wait_until(lambda: self.said() or self.has_failed(), 20)
         if self.has_failed():
-            raise worlds.Trouble(f"bare_server does not come up. Last words:\n{child.last_words()}")
-        self.url = f"http://127.0.0.1:{port}/webhook"
+            raise worlds.Trouble(f"bare_server does not come up. Last words:\n{self.children[-1].last_words()}")
+        self.url = f"http://127.0.0.1:{said[0]}/webhook"
+
+    def said(self):
+        """Its port, then how much its journal holds as often as it was asked."""
+        return self.children[-1].log.read_text().split()
 
 
 class BareJournal(Bare):
-    name, journals, syncs = "bare ring server, journal", True, True
+    name, arguments, syncs = "bare ring server, journal", ["--journal", "@DIRECTORY@/journal"], True
+
+
+class BareDuty(Bare):
+    """Its journal goes round and is never read: what it holds is the server's own count of what became durable."""
+
+    name, arguments = "bare ring server, same duty", ["--verify", KEY, "--journal", "@DIRECTORY@/journal"]
+    verifies = keeps = syncs = True
+
+    def stored(self):
+        before = len(self.said())
+        self.children[-1].process.send_signal(signal.SIGUSR1)
+        worlds.wait_until(lambda: len(self.said()) > before, 5)
+        return int(self.said()[before])
 
 
 # -- the engine ----------------------------------------------------------------------------------------------------------------------------------
@@ -381,4 +375,5 @@ class RingmasterInstant(Ringmaster):
     name, program, files = "ringmaster, instant database", "ringmaster-instant", False
 
 
-PEERS = {"fastify": Fastify, "fastify-worker": FastifyAndWorker, "go": Go, "php": Php, "nginx": NginxReturn, "bare": Bare, "bare-journal": BareJournal, "instant": RingmasterInstant, "ringmaster": Ringmaster}
+PEERS = {"fastify": Fastify, "fastify-worker": FastifyAndWorker, "go": Go, "php": Php, "nginx": NginxReturn, "bare": Bare, "bare-journal": BareJournal, "bare-duty": BareDuty,
+         "instant": RingmasterInstant, "ringmaster": Ringmaster}
