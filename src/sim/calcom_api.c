@@ -385,7 +385,7 @@ static void make_head(struct reply_head *h, const struct sim_exchange *x)
     h->count = 0;
     h->text = buffer_over(h->memory, sizeof h->memory);
     add_header(h, slice_of("Content-Type"), "%s", x->content_type ? x->content_type : "application/json; charset=utf-8");
-    if (x->limit.limit) {
+    if (x->limit.limit && !s->world.settings.limit_is_untold) {
         long long reset = s->world.settings.reset_is_epoch ? s->shard->wall_us / 1'000'000 + x->limit.reset_after_s : x->limit.reset_after_s;
         add_header(h, slice_of("X-RateLimit-Limit-Default"), "%u", x->limit.limit);
         add_header(h, slice_of("X-RateLimit-Remaining-Default"), "%u", x->status == 429 ? 0 : x->limit.remaining);

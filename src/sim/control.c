@@ -9,7 +9,7 @@
  *   POST /control/faults                          one rule (faults.h)
  *   DELETE /control/faults                        all of them
  *   POST /control/settings                        {"replica_lag_ms", "race_window_ms", "retry_after", "reset_is_epoch", "slots_mode", "loser",
- *                                                  "clock_skew_ms", "chunked"}
+ *                                                  "clock_skew_ms", "chunked", "limit_is_untold"}
  *   POST /control/busy                            {"userId", "start", "end"}: an event in the host's other calendar (S21)
  *   POST /control/bookings/{uid}/cancel|confirm|decline   what the host does (S13, S21)
  *   POST /control/bookings/{uid}/move             {"start"}: to any time, as a new booking
@@ -185,6 +185,7 @@ static void change_settings(struct control_call *c)
     if (!choose(c, "loser", losers, 3, &loser)) return refuse_call(c, 400, "loser: 409-plain, 409-wrapped or 500-plain");
     (void)json_boolean(json_get(c->json, "reset_is_epoch"), &to->reset_is_epoch);
     (void)json_boolean(json_get(c->json, "chunked"), &to->chunked);
+    (void)json_boolean(json_get(c->json, "limit_is_untold"), &to->limit_is_untold);
     to->replica_lag_ms = (uint32_t)lag;
     to->race_window_ms = (uint32_t)window;
     to->clock_skew_ms = (int32_t)skew;

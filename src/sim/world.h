@@ -120,6 +120,7 @@ struct sim_settings {
     enum sim_slots_mode  slots_mode;
     enum sim_loser       loser;           /* what the second of two identical creates is told */
     int32_t              clock_skew_ms;   /* how far the server's clock is ahead (F24) */
+    bool                 limit_is_untold; /* no X-RateLimit-… headers: a proxy has taken them out */
     bool                 chunked;         /* answers without a Content-Length, in two chunks, with header names in capitals (S2) */
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/ensure.h"
 #include "sim/host.h"
+#include "sim/request_log.h"
 #include "sim/simulator.h"
 #include "world.h"
 
@@ -114,6 +115,16 @@ uint32_t calcom_overshoots(void)
     uint32_t overshoots = calcom.overshoots;
     for (uint32_t n = 0; calcom.is_open && n < calcom.simulator.world.account_count; n++) overshoots += calcom.simulator.world.accounts[n].limiter.overshoots;
     return overshoots;
+}
+
+void calcom_each_new_request(void (*each)(void *context, uint32_t account, int64_t at_us), void *context)
+{
+    static uint64_t seen;
+    struct sim_request_log *l = &calcom.simulator.log;
+    while (calcom.is_open && seen < l->count) {
+        const struct sim_log_entry *e = request_log_find(l, ++seen);
+        if (e && e->account >= 0) each(context, (uint32_t)e->account, e->at_us);
+    }
 }
 
 static void keep_everything(void)

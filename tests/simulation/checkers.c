@@ -208,6 +208,20 @@ static void check_answers_are_counted(struct slice page)
     PROMISE(dropped <= refused, "every drop is counted once", "%g by reason, %g in all", dropped, refused);
 }
 
+/* -- the configuration -- */
+
+/* Nothing is written anew any more, and what failed was tried again. Looked at before anybody is started again for another reason: a start asks anyway. */
+static void watch_tenants(void)
+{
+    const struct planned_company *c = world.plan.companies;
+    uint32_t shard = 0;
+    char name[40];
+    bool has_had_time = world.is_calm && world_now_us() > world.plan.calm_at_us + minute_us && world_now_us() > watched.since_us + minute_us;
+    if (!has_had_time || !engine_process_is_at_work()) return;
+    plan_print_company_name(name, &world.plan, 0, world.tenants_revision - 1);
+    PROMISE(engine_process_knows_company(c->id, name, &shard), "the last configuration is the one that is served", "shard %u does not know of %s", shard, name);
+}
+
 /* -- the looks -- */
 
 void checkers_open(void)
@@ -222,7 +236,9 @@ void checkers_look(void)
     note_service();
     check_lines();
     watch_bookings();
+    watch_budgets();
     watch_counters();
+    watch_tenants();
     PROMISE(!engine_process_forgets_message(&shard), "no message waits for a shard that sleeps", "shard %u", shard);
     watch_sights();
 }

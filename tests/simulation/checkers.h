@@ -5,6 +5,7 @@
  *     checkers.c            who is called when; what must hold while it runs; figures and what is left behind
  *     checkers_calls.c      what was told, and what became of it: rows of webhooks, calls and customers
  *     checkers_bookings.c   what was agreed, and what became of it: intents, appointments, jobs, Cal.com
+ *     checkers_budget.c     how often Cal.com is asked
  *     checkers_log.c        lines: whose they are, and what may stand in none */
 #include "database/store.h"
 #include "world.h"
@@ -32,6 +33,9 @@ void check_calls(void); /* calm */
 /* -- checkers_bookings.c -- */
 void watch_bookings(void); /* while it runs */
 void check_bookings(void); /* calm */
+
+/* -- checkers_budget.c -- */
+void watch_budgets(void); /* while it runs */
 
 /* -- sights.c -- */
 struct json_value;

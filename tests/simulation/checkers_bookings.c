@@ -126,12 +126,6 @@ static void watch_intent(uint32_t place, const struct intent_row *i)
     PROMISE(is_accepted(b) || b->row.by_host, "booked is only what Cal.com has confirmed as ours", "intent %lld is %s there", (long long)i->id, b->row.status);
 }
 
-/* Nor by a life that does not know what the one before has sent: it asks. */
-static void watch_budget(void)
-{
-    PROMISE(calcom_overshoots() == 0, "the budget of a key is never exceeded", "Cal.com has refused %u times", calcom_overshoots());
-}
-
 void watch_bookings(void)
 {
     const struct store *s = database_store();
@@ -144,7 +138,6 @@ void watch_bookings(void)
     }
     shown_count = 0; /* taken anew, if anybody needs them */
     for (uint32_t n = 0; n < count; n++) watch_intent(n, store_booking_intents_at(s, n));
-    watch_budget();
 }
 
 /* -- an intent is what was said -- */

@@ -162,6 +162,16 @@ uint64_t engine_process_answered(uint16_t status)
     return answered;
 }
 
+bool engine_process_knows_company(int64_t id, const char *name, uint32_t *shard)
+{
+    for (*shard = 0; *shard < now->shared.group.count; *shard += 1) {
+        const struct tenant_snapshot *t = webhook_door_of(now->shared.group.shards[*shard])->config.directory->current;
+        const struct company         *c = t ? tenant_company_by_id(t, id) : nullptr;
+        if (!c || !slice_equal(c->name, slice_from_text(name))) return false;
+    }
+    return true;
+}
+
 bool engine_process_forgets_message(uint32_t *shard)
 {
     static struct inbox_seen before[SHARD_COUNT_MAX];

@@ -135,6 +135,7 @@ void fiber_free(struct fiber *f)
 {
     ensure(f != here);
     if (f->state == FIBER_READY) unset_ready(f);
+    event_cancel(&f->resumes);
     list_remove(&f->process->fibers, &f->node);
     stack_release(f->stack);
     free(f);
@@ -181,6 +182,27 @@ void fiber_unpark(struct process *p)
     }
 }
 
+/* -- turns -- */
+
+static double   stalls_per_step;
+static uint64_t stalls_counted;
+
+void fibers_stall(double per_step) { stalls_per_step = per_step; }
+uint64_t fibers_stalled(void) { return stalls_counted; }
+
+static void resumed(struct event *e) { set_ready(container_of(e, struct fiber, resumes)); }
+
+/* Then what the others have done meanwhile finds it in the state that it had. */
+static bool stalls(struct fiber *f)
+{
+    if (!dice_happens(DIE_STALLS, stalls_per_step)) return false;
+    uint64_t for_us = dice_between(DIE_STALLS, 500, 30'000);
+    f->state = FIBER_STALLED;
+    stalls_counted += 1;
+    event_schedule(&f->resumes, world_now_us() + (dice_happens(DIE_STALLS, 0.1) ? 10 * for_us : for_us), resumed);
+    return true;
+}
+
 /* A stretch of a real thread takes microseconds; now and then something else has its processor for a while. */
 static uint64_t stretch_us(void)
 {
@@ -196,6 +218,7 @@ struct fiber *fiber_run_one(void)
             f->state = FIBER_PARKED;
             continue;
         }
+        if (stalls(f)) continue;
         enter(f);
         world_advance(world_now_us() + stretch_us());
         return f;

@@ -20,7 +20,7 @@
 
 /* -- dice: a stream each, so that leaving something out of one does not change what the others throw -- */
 
-enum die : uint8_t { DIE_WORLD, DIE_SCHEDULE, DIE_NETWORK, DIE_DISK, DIE_DATABASE, DIE_CRASHES, DIE_WORKLOAD, DIE_RANDOM, DIE_COUNT };
+enum die : uint8_t { DIE_WORLD, DIE_SCHEDULE, DIE_NETWORK, DIE_DISK, DIE_DATABASE, DIE_CRASHES, DIE_WORKLOAD, DIE_RANDOM, DIE_STALLS, DIE_COUNT };
 void dice_seed(uint64_t seed);
 [[nodiscard]] struct prng *dice(enum die d);
 [[nodiscard]] uint64_t dice_between(enum die d, uint64_t least, uint64_t most); /* both can come */
@@ -57,6 +57,9 @@ struct fiber *fiber_start(struct process *p, const char *name, fiber_main *main,
 void fiber_wait(void);
 void fiber_ready(struct fiber *f); /* from anywhere; already ready or over: nothing happens */
 void fiber_yield(void);            /* others may go first */
+/* At every step, with this probability: something else has the processor of the one whose turn it is for a while, and all others go on. */
+void fibers_stall(double per_step);
+[[nodiscard]] uint64_t fibers_stalled(void); /* so often */
 
 /* -- processes -- */
 

@@ -132,13 +132,30 @@ static void a_frozen_process_does_nothing_until_it_goes_on(void **)
     process_forget(p);
 }
 
+/* It takes longer, and ends all the same; and whoever dies may be without a processor just then. */
+static void threads_may_stall_and_go_on(void **)
+{
+    fibers_stall(0.2);
+    for (uint64_t nth = 0; nth < 300; nth += 10) {
+        struct ring_of_shards r = {};
+        struct process *p = process_start("shards", nullptr, run, &r);
+        process_kill_at_seam(p, nth);
+        uint64_t began_at_us = world_now_us();
+        assert_true(kernel_run(UINT64_MAX, is_over, p));
+        assert_true(nth > 0 || (r.hops == ROUNDS && world_now_us() > began_at_us + 100'000));
+        process_forget(p);
+    }
+    fibers_stall(0);
+}
+
 /* Each life in a process of its own, as worlds are. */
-static uint64_t story_of(uint64_t seed)
+static uint64_t story_of(uint64_t seed, double stalls)
 {
     uint64_t *shared = mmap(nullptr, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t pid = fork();
     if (pid == 0) {
         dice_seed(seed);
+        fibers_stall(stalls);
         struct ring_of_shards r = {};
         struct process *p = process_start("shards", nullptr, run, &r);
         (void)kernel_run(UINT64_MAX, is_over, p);
@@ -153,8 +170,10 @@ static uint64_t story_of(uint64_t seed)
 
 static void one_seed_is_one_story(void **)
 {
-    assert_true(story_of(11) == story_of(11));
-    assert_true(story_of(11) != story_of(12));
+    assert_true(story_of(11, 0) == story_of(11, 0));
+    assert_true(story_of(11, 0) != story_of(12, 0));
+    assert_true(story_of(11, 0.1) == story_of(11, 0.1));
+    assert_true(story_of(11, 0) != story_of(11, 0.1));
 }
 
 int main(void)
@@ -162,7 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shards_run_to_their_end_and_leave_nothing), cmocka_unit_test(what_a_process_leaves_is_counted),
         cmocka_unit_test(a_process_may_die_at_every_seam_call), cmocka_unit_test(a_frozen_process_does_nothing_until_it_goes_on),
-        cmocka_unit_test(one_seed_is_one_story),
+        cmocka_unit_test(threads_may_stall_and_go_on), cmocka_unit_test(one_seed_is_one_story),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

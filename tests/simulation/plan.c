@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/ensure.h"
+#include "limits.h"
 #include "world.h"
 
 constexpr uint64_t second_us = 1'000'000, minute_us = 60 * second_us, hour_us = 60 * minute_us;
@@ -22,7 +23,7 @@ static struct prng dice_for(uint64_t seed, uint64_t purpose, uint64_t number)
     struct prng mix = { seed ^ purpose * UINT64_C(0x9e3779b97f4a7c15) ^ number * UINT64_C(0xd1342543de82ef95) };
     return (struct prng){ prng_next(&mix) };
 }
-enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM, FOR_DISK, FOR_NETWORK };
+enum { FOR_WEATHER = 1, FOR_TENANTS, FOR_CALLS, FOR_FAULTS, FOR_INCIDENTS, FOR_SPEECH, FOR_NAMES, FOR_ROOM, FOR_CALCOM, FOR_DISK, FOR_NETWORK, FOR_THEME, FOR_STALLS };
 
 static uint64_t between(struct prng *d, uint64_t least, uint64_t most) { return least + prng_below(d, most - least + 1); }
 static bool happens(struct prng *d, double probability) { return prng_happens(d, probability); }
@@ -33,6 +34,19 @@ static uint64_t magnitude(struct prng *d, uint64_t most)
     uint64_t bound = 1;
     for (uint64_t steps = prng_below(d, 7); steps > 0 && bound < most; steps--) bound *= 10;
     return prng_below(d, bound < most ? bound : most);
+}
+
+/* -- what it is about -- */
+
+#define THEME_NAME(name) [THEME_##name] = #name,
+static const char *const theme_names[] = { THEMES(THEME_NAME) };
+
+static void draw_theme(struct plan *p)
+{
+    static const enum theme themes[] = { THEME_LATE_COMMITS, THEME_NARROW_BUDGET, THEME_RESTLESS_TENANTS };
+    struct prng d = dice_for(p->seed, FOR_THEME, 0);
+    uint64_t drawn = prng_below(&d, 10);
+    p->theme = drawn < sizeof themes / sizeof *themes ? themes[drawn] : THEME_NONE;
 }
 
 /* -- weather -- */
@@ -132,6 +146,25 @@ static void draw_calcom(struct plan *p, const struct weather *w, struct prng *d)
     p->calcom.retry_after = retry_after;
 }
 
+/* What the settings say, what Cal.com's answers say, or the settings alone, for nobody else says anything. */
+static void narrow_budget(struct plan *p)
+{
+    struct prng d = dice_for(p->seed, FOR_THEME, 1);
+    uint32_t least = (uint32_t)between(&d, 8, 20);
+    if (p->theme != THEME_NARROW_BUDGET) return;
+    p->budget_per_minute = happens(&d, 0.3) ? 110 : least;
+    p->calcom.limit_is_untold = p->budget_per_minute == least && happens(&d, 0.5);
+    p->calcom_requests_per_minute = least + (p->calcom.limit_is_untold ? 2 : calcom_requests_left_min);
+}
+
+/* Mostly as good as never. */
+static void draw_stalls(struct plan *p)
+{
+    static const double rates[] = { 0.002, 0.01, 0.03 };
+    struct prng d = dice_for(p->seed, FOR_STALLS, 0);
+    if (happens(&d, 0.2) || p->theme == THEME_RESTLESS_TENANTS) p->stalls_per_step = rates[prng_below(&d, 3)];
+}
+
 /* Names and subscribers have dice of their own. */
 static void draw_names(struct plan *p, const struct weather *w)
 {
@@ -211,11 +244,24 @@ static void draw_service(struct planned_company *c, uint32_t company, uint32_t n
     }
 }
 
+/* As long as each other: so two appointments of one host either are one start, which Cal.com books once, or do not meet. */
+static void share_two_hosts(struct planned_company *c)
+{
+    for (uint32_t n = 0; n < c->service_count; n++) {
+        struct planned_service *s = &c->services[n];
+        s->kind = PLAN_ROUND_ROBIN;
+        s->minutes = c->services[0].minutes;
+        s->host = c->services[0].host;
+        s->second_host = s->host + 1;
+        s->second_event_type = 0;
+    }
+}
+
 static void draw_company(struct plan *p, uint32_t n, struct prng *d, bool keys_change)
 {
     static const char *const zones[] = { "Europe/Berlin", "Europe/Berlin", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata" };
     struct planned_company *c = &p->companies[n];
-    bool shares = n > 0 && happens(d, 0.35);
+    bool shares = n > 0 && happens(d, p->theme == THEME_NARROW_BUDGET ? 0.8 : 0.35);
     uint32_t shared_with = n > 0 ? (uint32_t)prng_below(d, n) : 0;
     *c = (struct planned_company){ .workspace = (uint32_t)prng_below(d, p->workspace_count), .id = 101 + n, .branch_id = 1'001 + n };
     c->credential = shares ? p->companies[shared_with].credential : n;
@@ -226,6 +272,7 @@ static void draw_company(struct plan *p, uint32_t n, struct prng *d, bool keys_c
     if (keys_change) PRINT_INTO(c->next_calcom_key, "cal_secret_next_%u_%012llx", c->credential, (unsigned long long)(dice_for(p->seed, FOR_TENANTS, c->credential).state >> 16));
     c->service_count = (uint32_t)between(d, 1, PLAN_SERVICES_MAX);
     for (uint32_t s = 0; s < c->service_count; s++) draw_service(c, n, s, d);
+    if (p->theme == THEME_LATE_COMMITS) share_two_hosts(c);
 }
 
 static void draw_tenants(struct plan *p, const struct weather *w)
@@ -233,7 +280,7 @@ static void draw_tenants(struct plan *p, const struct weather *w)
     struct prng d = dice_for(p->seed, FOR_TENANTS, 1'000);
     bool keys_change = w->of[TROUBLE_TENANTS] > 0 && happens(&d, 0.5);
     draw_workspaces(p, w, &d);
-    p->company_count = (uint32_t)between(&d, 2, PLAN_COMPANIES_MAX);
+    p->company_count = (uint32_t)between(&d, 2, p->theme == THEME_LATE_COMMITS ? 3 : PLAN_COMPANIES_MAX);
     for (uint32_t n = 0; n < p->company_count; n++) draw_company(p, n, &d, keys_change);
 }
 
@@ -376,11 +423,11 @@ static void draw_webhook_faults(struct planned_fault *f, struct prng *d, double 
 }
 
 /* The rule that shows whoever asks again too early: nothing is there yet, a second create finds another host free, and then the first is committed after all. */
-static void draw_late_commits(struct planned_fault *f, struct prng *d, double rate)
+static void draw_late_commits(struct planned_fault *f, struct prng *d, double rate, double after_patience)
 {
     uint64_t after_patience_ms = between(d, 46'000, 58'000); /* the engine has stopped to wait, and looks */
     print_into(f->rule, sizeof f->rule, "{\"seed\":%llu,\"rate\":%.3f,\"endpoint\":\"create_booking\",\"delay_ms\":%llu,\"faults\":[\"late_commit\"]}",
-               (unsigned long long)(prng_next(d) >> 12), rate, (unsigned long long)(happens(d, 0.5) ? after_patience_ms : between(d, 500, 5'000)));
+               (unsigned long long)(prng_next(d) >> 12), rate, (unsigned long long)(happens(d, after_patience) ? after_patience_ms : between(d, 500, 5'000)));
 }
 
 static void draw_fault(struct plan *p, uint32_t n, double rate)
@@ -391,7 +438,7 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
     uint64_t busy_us = p->calm_at_us - world_begins_at_us;
     *f = (struct planned_fault){ .number = n, .at_us = world_begins_at_us + (happens(&d, 0.5) ? 0 : prng_below(&d, busy_us / 3)) };
     f->until_us = happens(&d, 0.7) ? p->calm_at_us : f->at_us + between(&d, second_us, busy_us / 2);
-    if (happens(&d, 0.15)) return draw_late_commits(f, &d, rate);
+    if (happens(&d, 0.15)) return draw_late_commits(f, &d, rate, 0.5);
     if (p->subscriber != PLAN_NO_SUBSCRIBER && happens(&d, 0.25)) return draw_webhook_faults(f, &d, rate);
     struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
     struct json_writer w = json_writer_over(&b);
@@ -419,6 +466,16 @@ static void draw_faults(struct plan *p, const struct weather *w, struct prng *d)
     double bad = w->of[TROUBLE_CALCOM];
     p->fault_count = bad > 0 ? (uint32_t)between(d, 1, 2 + (uint64_t)(bad * 12)) : 0;
     for (uint32_t n = 0; n < p->fault_count; n++) draw_fault(p, n, bad * 0.5 + 0.05);
+}
+
+/* Before all others, so that it meets what they do not. */
+static void commit_late(struct plan *p)
+{
+    struct prng d = dice_for(p->seed, FOR_THEME, 2);
+    if (p->theme != THEME_LATE_COMMITS) return;
+    if (p->fault_count == 0) p->fault_count = 1;
+    p->faults[0] = (struct planned_fault){ .at_us = world_begins_at_us, .until_us = p->calm_at_us };
+    draw_late_commits(&p->faults[0], &d, 0.1 + 0.1 * (double)prng_below(&d, 3), 1);
 }
 
 /* Which trouble brings it, and how many of it there are at most. */
@@ -480,6 +537,28 @@ static void change_in_an_outage(struct plan *p)
     change->at_us = down->at_us + prng_below(&d, down->for_us);
 }
 
+/* A change, and often the next while the one before is being loaded. */
+static void change_at(struct plan *p, struct prng *d, uint64_t at_us)
+{
+    for (bool again = true; again; again = happens(d, 0.4)) {
+        add_incident(p, INCIDENT_TENANTS_CHANGE);
+        p->incidents[p->incident_count - 1].at_us = at_us;
+        at_us += between(d, 1, 3 * p->database.unit_us + second_us / 500);
+    }
+}
+
+/* While most is told. And at the end, when few starts follow, twice: whoever has heard of the first alone is behind for ever. */
+static void change_restlessly(struct plan *p)
+{
+    enum { CHANGES_MAX = 40, ROOM_FOR_THE_LAST = 16 };
+    struct prng d = dice_for(p->seed, FOR_THEME, 3);
+    uint64_t most_is_told_us = p->busy_until_us + minute_us;
+    if (p->theme != THEME_RESTLESS_TENANTS) return;
+    for (uint32_t n = 0; n < CHANGES_MAX && p->incident_count + ROOM_FOR_THE_LAST < PLAN_INCIDENTS_MAX; n++)
+        change_at(p, &d, world_begins_at_us + second_us + prng_below(&d, most_is_told_us - world_begins_at_us));
+    change_at(p, &d, p->calm_at_us - between(&d, 5 * second_us, 90 * second_us));
+}
+
 /* Somebody decides about what is pending, whatever the weather. */
 static void draw_incidents(struct plan *p, const struct weather *w, struct prng *d)
 {
@@ -492,6 +571,7 @@ static void draw_incidents(struct plan *p, const struct weather *w, struct prng 
     for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
     for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = HOST_SETTLES_PENDING;
     change_in_an_outage(p);
+    change_restlessly(p);
 }
 
 /* How many changes of the configuration there will have been. */
@@ -510,6 +590,11 @@ static void number_late_calls(struct plan *p)
 
 void plan_print_number(char number[20], const struct plan *p, uint32_t company, uint32_t revision) { print_into(number, 20, "%s%02u", p->companies[company].number, revision); }
 
+void plan_print_company_name(char name[40], const struct plan *p, uint32_t company, uint32_t revision)
+{
+    print_into(name, 40, "%s Salon (%u)", p->companies[company].key, revision);
+}
+
 void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
 {
     static struct weather weather; /* plan.weather points to its text */
@@ -518,6 +603,7 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     worsen_calcom(&weather, seed);
     name_weather(&weather);
     *p = (struct plan){ .seed = seed, .weather = weather.text, .wall_us = draw_beginning(&d), .shards = (uint32_t)between(&d, 1, PLAN_SHARDS_MAX) };
+    draw_theme(p);
     p->busy_until_us = world_begins_at_us + minutes * minute_us;
     p->calm_at_us = p->busy_until_us + storm_after_calls_us;
     p->ends_at_us = p->calm_at_us + settling_us;
@@ -526,11 +612,14 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     draw_disk(p, &weather, &d);
     draw_database(p, &weather, &d);
     draw_calcom(p, &weather, &d);
+    narrow_budget(p);
+    draw_stalls(p);
     draw_names(p, &weather);
     draw_room(p, minutes);
     draw_tenants(p, &weather);
     draw_calls(p, &d, minutes);
     draw_faults(p, &weather, &d);
+    commit_late(p);
     draw_incidents(p, &weather, &d);
     number_late_calls(p);
 }
@@ -563,9 +652,11 @@ void plan_print(const struct plan *p)
     char memory[40] = { 0 };
     struct buffer begins = buffer_over(memory, sizeof memory - 1);
     instant_print(&begins, p->wall_us);
-    printf("seed %llu: from %s, %u shards%s, %s\n", (unsigned long long)p->seed, memory, p->shards, p->tls ? ", TLS" : "", p->weather);
+    printf("seed %llu: from %s, %u shards%s, %s; about %s\n", (unsigned long long)p->seed, memory, p->shards, p->tls ? ", TLS" : "", p->weather, theme_names[p->theme]);
     printf("  Cal.com %s, webhooks %s; room for %u calls, %u webhooks, %u connections\n", p->has_names || p->tls ? "by its name" : "by its address", subscribers[p->subscriber],
            p->room.calls, p->room.webhooks, p->room.connections);
+    printf("  %u requests a minute of a key%s, settings say %u; stalls %.3f\n", p->calcom_requests_per_minute, p->calcom.limit_is_untold ? ", untold" : "", p->budget_per_minute,
+           p->stalls_per_step);
     printf("  busy for %.0f s, calm at %.0f s, ends at %.0f s\n", seconds(p->busy_until_us), seconds(p->calm_at_us), seconds(p->ends_at_us));
     for (uint32_t n = 0; n < p->company_count; n++)
         printf("  company %lld %s: workspace %lld, credential %u, %u services, %s\n", (long long)p->companies[n].id, p->companies[n].key,

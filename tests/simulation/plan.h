@@ -78,6 +78,15 @@ enum incident_kind : uint8_t { INCIDENTS(INCIDENT_ENUMERATOR) INCIDENT_KIND_COUN
 [[nodiscard]] const char *incident_name(enum incident_kind k);
 struct planned_incident { uint32_t number; bool is_left_out; enum incident_kind kind; uint64_t at_us, for_us; int64_t extra; };
 
+/* What is met only where several things come together is drawn together: some worlds are about one such thing, most about none. The weather is theirs as everybody's. */
+#define THEMES(X)                                                                                                                                           \
+    X(NONE)                                                                                                                                                 \
+    X(LATE_COMMITS)     /* Cal.com books what its client has given up, and meanwhile another one got the host whose turn it was: every event type has the same two */ \
+    X(NARROW_BUDGET)    /* one key for nearly everybody, and a few requests a minute */                                                                     \
+    X(RESTLESS_TENANTS) /* the configuration is written anew all the time, twice in a moment at last, and shards are out of step */
+#define THEME_ENUMERATOR(name) THEME_##name,
+enum theme : uint8_t { THEMES(THEME_ENUMERATOR) THEME_COUNT };
+
 /* What the engine may hold at once; too little of it in some worlds: it says 503 then. */
 struct planned_room { uint32_t calls, webhooks, connections; };
 
@@ -92,6 +101,7 @@ struct plan {
     int64_t  wall_us;             /* when it begins; some worlds lie on a change of daylight saving time */
     uint64_t busy_until_us, calm_at_us, ends_at_us; /* calls begin until the first; faults end at the second; everything must be settled at the third */
     uint32_t shards;
+    enum theme theme;
     bool     tls;                 /* between engine and Cal.com, and at the engine's own door */
     bool     has_names;           /* Cal.com is called calcom.simulated; with TLS always */
     double   unknown_per_name;    /* how often nobody knows a name */
@@ -101,7 +111,8 @@ struct plan {
     struct database_climate database;
     struct sim_settings     calcom; /* how Cal.com is throughout, faults apart */
     struct planned_room     room;
-    uint32_t calcom_requests_per_minute, budget_per_minute; /* what Cal.com allows a key, and what the engine is told that it may use */
+    double                  stalls_per_step; /* of threads: see fibers_stall() */
+    uint32_t calcom_requests_per_minute, budget_per_minute; /* what Cal.com allows a key, and what the engine's settings say that it may use */
     const char             *weather; /* for people: which kinds of trouble there are */
     struct planned_workspace workspaces[PLAN_WORKSPACES_MAX]; uint32_t workspace_count;
     struct planned_company   companies[PLAN_COMPANIES_MAX];   uint32_t company_count;
@@ -118,6 +129,9 @@ struct plan {
 
 /* The number that a company has in this revision of the tenants alone. */
 void plan_print_number(char number[20], const struct plan *p, uint32_t company, uint32_t revision);
+
+/* And the name that a company has in it. */
+void plan_print_company_name(char name[40], const struct plan *p, uint32_t company, uint32_t revision);
 
 /* minutes: how long calls begin; ≥ 50 calls in each. */
 void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes);

@@ -143,11 +143,28 @@ static void every_fault_of_the_table_is_drawn(void **)
         if (!drawn[f]) fail_msg("%s", sim_fault_name((enum sim_fault)f));
 }
 
+/* Some worlds are about each of these, most about none; and what a theme needs is there. */
+static void every_theme_is_drawn(void **)
+{
+    uint32_t drawn[THEME_COUNT] = {};
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        draw(&a, seed);
+        drawn[a.theme] += 1;
+        uint32_t changes = 0, late = a.fault_count > 0 && strstr(a.faults[0].rule, "late_commit") != nullptr;
+        for (uint32_t n = 0; n < a.incident_count; n++) changes += a.incidents[n].kind == INCIDENT_TENANTS_CHANGE;
+        if (a.theme == THEME_LATE_COMMITS) assert_true(late && a.companies[0].services[0].kind == PLAN_ROUND_ROBIN);
+        if (a.theme == THEME_NARROW_BUDGET) assert_true(a.calcom_requests_per_minute <= 30 && a.budget_per_minute >= 8);
+        if (a.theme == THEME_RESTLESS_TENANTS) assert_true(changes > 10 && a.stalls_per_step > 0);
+    }
+    for (uint64_t t = 0; t < THEME_COUNT; t++) assert_true(t == THEME_NONE ? drawn[t] > SEEDS / 2 : drawn[t] > 0 && drawn[t] < SEEDS / 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_is_the_same_plan), cmocka_unit_test(leaving_an_entry_out_changes_no_other), cmocka_unit_test(ringsim_reads_every_world_file),
         cmocka_unit_test(every_fault_is_a_rule), cmocka_unit_test(every_fault_of_the_table_is_drawn), cmocka_unit_test(the_engine_reads_all_tenants),
+        cmocka_unit_test(every_theme_is_drawn),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

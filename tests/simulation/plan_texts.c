@@ -68,7 +68,8 @@ static bool is_first_of_its_host(const struct planned_company *c, uint32_t n)
 static void add_users(struct json_writer *w, const struct planned_company *c)
 {
     for (uint32_t n = 0; n < c->service_count; n++) {
-        if (is_first_of_its_host(c, n)) add_user(w, c, c->services[n].host);
+        if (!is_first_of_its_host(c, n)) continue;
+        add_user(w, c, c->services[n].host);
         add_user(w, c, c->services[n].second_host);
     }
 }
@@ -109,7 +110,8 @@ static void add_account(struct json_writer *w, const struct plan *p, uint32_t cr
     for (uint32_t c = 0; c < p->company_count; c++)
         for (uint32_t n = 0; p->companies[c].credential == credential && n < p->companies[c].service_count; n++) {
             const struct planned_service *s = &p->companies[c].services[n];
-            if (is_first_of_its_host(&p->companies[c], n)) json_add_integer(w, nullptr, s->host);
+            if (!is_first_of_its_host(&p->companies[c], n)) continue;
+            json_add_integer(w, nullptr, s->host);
             if (s->second_host) json_add_integer(w, nullptr, s->second_host);
         }
     json_end_array(w);
@@ -195,15 +197,16 @@ static void add_workspace(struct json_writer *w, const struct planned_workspace 
     json_end_object(w);
 }
 
-static void add_company(struct json_writer *w, const struct planned_company *c, const struct secret_key *secret, uint32_t revision)
+static void add_company(struct json_writer *w, const struct plan *p, const struct planned_company *c, const struct secret_key *secret, uint32_t revision)
 {
-    char context[64];
+    char context[64], name[40];
+    plan_print_company_name(name, p, (uint32_t)(c - p->companies), revision);
     bool next = c->next_calcom_key[0] && revision >= REVISION_WITH_NEXT_CALCOM_KEYS;
     snprintf(context, sizeof context, "companies/%s/calcom_api_key", c->key);
     json_begin_object(w, nullptr);
     json_add_integer(w, "id", c->id);
     json_add_text(w, "key", slice_from_text(c->key));
-    add_printed(w, "name", "%s Salon (%u)", c->key, revision);
+    json_add_text(w, "name", slice_from_text(name));
     json_add_text(w, "time_zone", slice_from_text(c->time_zone));
     json_begin_object(w, "calcom");
     json_add_null(w, "base_url");
@@ -329,7 +332,7 @@ struct slice plan_tenants(const struct plan *p, const struct secret_key *secret,
     json_begin_array(&w, "workspaces");
     for (uint32_t n = 0; n < p->workspace_count; n++) add_workspace(&w, &p->workspaces[n], secret, revision);
     json_end_array(&w);
-    ADD_LIST(&w, p, "companies", add_company(&w, c, secret, revision));
+    ADD_LIST(&w, p, "companies", add_company(&w, p, c, secret, revision));
     ADD_LIST(&w, p, "branches", add_branch(&w, c));
     ADD_LIST(&w, p, "staff", add_staff(&w, c));
     ADD_LIST(&w, p, "services", add_services(&w, c));

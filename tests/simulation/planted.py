@@ -35,7 +35,7 @@ def words_of(output, seed):
     """The promise that broke in that world, as the simulator says it; an ensure() by its place."""
     broken = re.search(rf"^seed {seed}: BROKEN: (.*)", output, re.M)
     ensured = re.search(r"(\S+?\.[ch]):\d+: broken: (.*)", output)
-    failed = re.search(rf"^seed {seed}: FAILED \((.*?)\)", output, re.M)
+    failed = re.search(rf"^seed {seed}: FAILED at commit \S+ \((.*?)\)", output, re.M)
     if ensured and (not broken or broken[1].startswith("an ensure()")):
         return f"ensure({ensured[2]}) in {ensured[1].split('src/')[-1]}"
     return broken[1] if broken else "it hangs" if failed and failed[1] == "Killed" else failed[1] if failed else "?"

@@ -6,7 +6,7 @@
 
 enum { DESCRIPTORS_MAX = 4096, FIBERS_MAX = 256, FIBER_STACK_BYTES = 1 << 20 };
 
-enum fiber_state : uint8_t { FIBER_READY, FIBER_RUNNING, FIBER_WAITING, FIBER_PARKED, FIBER_OVER }; /* PARKED: ready, but its process is frozen */
+enum fiber_state : uint8_t { FIBER_READY, FIBER_RUNNING, FIBER_WAITING, FIBER_PARKED, FIBER_STALLED, FIBER_OVER }; /* PARKED: ready, but its process is frozen; STALLED: without a processor */
 
 struct fiber {
     struct list_node node;       /* of its process */
@@ -20,6 +20,7 @@ struct fiber {
     void            *resident;   /* thread_resident, while it does not run */
     const void      *waits_for;  /* a monitor */
     struct fiber    *joiner;
+    struct event     resumes;    /* of one that is stalled */
     ucontext_t       beginning;
     jmp_buf          left_at;    /* where it waits */
     bool             has_begun;

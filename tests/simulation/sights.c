@@ -86,6 +86,7 @@ void sights_see_line(const struct json_value *line)
     seen.torn_tails += texts_equal(event, "journal_torn_tail_cut");
     seen.breakers_opened += texts_equal(event, "calcom_breaker_opened");
     seen.throttled += texts_equal(event, "calcom_throttled");
+    seen.budgets_used_up += texts_equal(json_get_text(line, "provider_says"), "The request budget is used up");
     if (!texts_equal(event, "journal_recovered")) return;
     bool replays = json_integer(json_get(line, "to_replay"), &records) && records > 0;
     seen.replays += replays;

@@ -26,6 +26,7 @@ void torture_plan(struct plan *p)
     p->disk = (struct disk_climate){ .write_us = p->disk.write_us, .sync_us = p->disk.sync_us, .capacity_bytes = p->disk.capacity_bytes };
     p->database = (struct database_climate){ .connect_us = p->database.connect_us, .unit_us = p->database.unit_us };
     p->fault_count = p->incident_count = 0;
+    p->stalls_per_step = 0;
     struct planned_call *whole = nullptr;
     for (uint32_t n = 0; n < p->call_count; n++) {
         struct planned_call *c = &p->calls[n];

@@ -175,6 +175,7 @@ static void calm_down(struct event *)
 {
     trace("calm");
     world.is_calm = true;
+    fibers_stall(0);
     for (uint32_t n = 0; n < world.plan.incident_count; n++) {
         event_cancel(&incidents[n].event);
         event_cancel(&incidents[n].ends);
@@ -216,7 +217,7 @@ struct world_figures world_figures(void)
         .network_resets = n.resets, .network_half_opens = n.half_opens, .network_refused = n.refused + n.lost, .network_partitions = n.partitions,
         .disk_torn = d.torn, .disk_lost = d.lost, .disk_garbled = d.garbled, .disk_full = d.full, .disk_failed = d.failed, .database_downs = b.downs,
         .database_died_before = b.died_before, .database_died_after = b.died_after, .database_try_again = b.try_again, .database_slow = b.slow, .database_orphans = b.orphans_executed,
-        .names_unknown = world_names_unknown(), .calcom_webhooks = calcom_webhooks().delivered + calcom_webhooks().lost, .seam_calls = seam_calls(world.engine),
+        .stalls = fibers_stalled(), .names_unknown = world_names_unknown(), .calcom_webhooks = calcom_webhooks().delivered + calcom_webhooks().lost, .seam_calls = seam_calls(world.engine),
     };
     for (uint64_t fault = SIM_FAULT_NO_FAULT + 1; fault < SIM_FAULT_COUNT; fault++) f.calcom_faults += calcom_fault_met((enum sim_fault)fault);
     for (uint32_t c = 0; c < world.plan.call_count; c++) f.calls += !world.plan.calls[c].is_left_out;
@@ -247,6 +248,7 @@ static void begin(const struct world_options *o)
     if (o->without) leave_out(slice_from_text(o->without));
     world_set_wall(world.plan.wall_us);
     world.shards = world.plan.shards;
+    fibers_stall(world.plan.stalls_per_step);
     world.engine_port = plan_engine_port;
     world.calcom_port = 9080;
     network_open(&world.plan.network);

@@ -32,7 +32,7 @@ void world_live(const struct world_options *o);
 /* What went wrong in it, by kind, and what there was. */
 #define WORLD_FIGURES(X) X(calls) X(deliveries) X(acknowledged) X(bookings) X(engine_starts) X(kills) X(drains) X(freezes) X(clock_jumps) X(tenant_changes) X(host_edits)         \
     X(network_resets) X(network_half_opens) X(network_refused) X(network_partitions) X(disk_torn) X(disk_lost) X(disk_garbled) X(disk_full) X(disk_failed) X(database_downs)         \
-    X(database_died_before) X(database_died_after) X(database_try_again) X(database_slow) X(database_orphans) X(names_unknown) X(calcom_webhooks) X(calcom_faults) X(seam_calls)
+    X(database_died_before) X(database_died_after) X(database_try_again) X(database_slow) X(database_orphans) X(stalls) X(names_unknown) X(calcom_webhooks) X(calcom_faults) X(seam_calls)
 #define WORLD_FIGURE_FIELD(name) uint64_t name;
 struct world_figures { WORLD_FIGURES(WORLD_FIGURE_FIELD) };
 [[nodiscard]] struct world_figures world_figures(void);
@@ -47,6 +47,8 @@ void engine_process_stop_former(void);
 [[nodiscard]] bool engine_process_serves(void);
 [[nodiscard]] bool engine_process_is_at_work(void); /* it serves, is not asked to stop, and is not frozen: what it holds can be read */
 [[nodiscard]] uint64_t engine_process_answered(uint16_t status); /* webhooks, by the counters of this life, which is at work */
+/* A company is called so on every shard. false: *shard has another configuration, or none. */
+[[nodiscard]] bool engine_process_knows_company(int64_t id, const char *name, uint32_t *shard);
 [[nodiscard]] bool engine_process_forgets_message(uint32_t *shard); /* one was in the inbox of that shard already when this was asked last, and it has not turned since */
 
 /* -- calcom.c -- */
@@ -68,6 +70,8 @@ void calcom_each_booking(void (*each)(void *context, const struct booking_at_cal
 struct webhooks_of_calcom { uint64_t delivered, lost; };
 [[nodiscard]] struct webhooks_of_calcom calcom_webhooks(void); /* delivered: a subscriber answered 2xx */
 [[nodiscard]] uint32_t calcom_overshoots(void); /* requests beyond a key's limit: the budget's promise is 0 */
+/* Those with a key that have come since the last time that this was asked, whatever became of them. account: which key, by its place in the world file. */
+void calcom_each_new_request(void (*each)(void *context, uint32_t account, int64_t at_us), void *context);
 
 /* -- retell.c -- */
 void retell_process_start(void);             /* begins to tell of the planned calls */
@@ -122,6 +126,6 @@ void checkers_see_log(const char *line, size_t length);
 #define WORLD_SIGHTS(X) X(intents_booked) X(intents_refused) X(intents_pending) X(hosts_accepted) X(hosts_declined) X(intents_unknown) X(unknown_booked) X(unknown_refused)       \
     X(intents_parked) X(parked_settled) X(second_attempts) X(third_attempts) X(doubles_cancelled) X(calls_never_ended) X(webhooks_quarantined) X(webhooks_unrouted)                 \
     X(journals_full) X(refused_for_full_journal) X(refused_for_no_room) X(answered_503) X(never_answered) X(torn_tails) X(replays) X(replays_on_other_shards) X(breakers_opened)     \
-    X(throttled)
+    X(throttled) X(budgets_used_up)
 struct world_sights { WORLD_SIGHTS(WORLD_FIGURE_FIELD) };
 [[nodiscard]] struct world_sights world_sights(void); /* at the end, once */

@@ -481,6 +481,17 @@ static void one_too_many_is_refused_with_the_limit_in_its_headers(void **)
     assert_null(strcasestr(h.text, "Retry-After"));
 }
 
+static void a_limit_may_be_untold_and_holds_all_the_same(void **)
+{
+    struct heard h;
+    control("POST", "/control/settings", "{\"limit_is_untold\":true}", &h);
+    for (int n = 0; n <= 120; n++) {
+        ask("/v2/me", "Authorization: Bearer cal_a\r\n", &h);
+        assert_null(strcasestr(h.text, "X-RateLimit"));
+        assert_int_equal(h.status, n < 120 ? 200 : 429);
+    }
+}
+
 static void credentials_and_versions_are_asked_for(void **)
 {
     struct heard h;
@@ -812,6 +823,7 @@ int main(void)
         simulated(two_in_the_race_window_one_is_booked_and_the_other_told_of_a_conflict),
         simulated(a_replica_that_lags_does_not_show_the_young_row),
         simulated(one_too_many_is_refused_with_the_limit_in_its_headers),
+        simulated(a_limit_may_be_untold_and_holds_all_the_same),
         simulated(credentials_and_versions_are_asked_for),
         simulated(a_door_that_is_shut_refuses_and_opens_again),
         simulated(a_mute_door_takes_connections_and_says_nothing),
