@@ -96,6 +96,31 @@ const struct json_value *json_find(const struct json_value *object, struct slice
     return our_value(yyjson_obj_getn(value_of(object), key.start, key.length));
 }
 
+/* Looked for from `next` on and round to it again: as a rule the one behind the last that was found comes next. count: it is none of them. */
+static uint32_t place_among(const struct slice *keys, uint32_t count, uint32_t next, struct slice key)
+{
+    for (uint32_t n = next; n < count; n++)
+        if (slice_equal(keys[n], key)) return n;
+    for (uint32_t n = 0; n < next; n++)
+        if (slice_equal(keys[n], key)) return n;
+    return count;
+}
+
+void json_find_each(const struct json_value *object, const struct slice *keys, uint32_t count, const struct json_value **values)
+{
+    uint32_t                 next = 0;
+    struct json_iterator     members = json_each(object);
+    struct slice             key;
+    const struct json_value *value;
+    for (uint32_t n = 0; n < count; n++) values[n] = nullptr;
+    while (members.object && json_next(&members, &key, &value)) {
+        uint32_t place = place_among(keys, count, next, key);
+        if (place == count) continue;
+        if (!values[place]) values[place] = value;
+        next = place + 1;
+    }
+}
+
 struct slice json_text(const struct json_value *v)
 {
     return slice_from(yyjson_get_str(value_of(v)), yyjson_is_str(value_of(v)) ? yyjson_get_len(value_of(v)) : 0);

@@ -18,6 +18,33 @@ static const struct { struct slice name; enum retell_event_kind kind; bool once_
     { slice_of("chat_analyzed"), RETELL_CHAT, true },
 };
 
+static const struct slice field_names[RETELL_FIELD_COUNT] = {
+    [RETELL_FIELD_CALL_ID] = slice_of("call_id"),
+    [RETELL_FIELD_CALL_TYPE] = slice_of("call_type"),
+    [RETELL_FIELD_AGENT_ID] = slice_of("agent_id"),
+    [RETELL_FIELD_AGENT_VERSION] = slice_of("agent_version"),
+    [RETELL_FIELD_AGENT_NAME] = slice_of("agent_name"),
+    [RETELL_FIELD_CALL_STATUS] = slice_of("call_status"),
+    [RETELL_FIELD_DIRECTION] = slice_of("direction"),
+    [RETELL_FIELD_FROM_NUMBER] = slice_of("from_number"),
+    [RETELL_FIELD_TO_NUMBER] = slice_of("to_number"),
+    [RETELL_FIELD_START_TIMESTAMP] = slice_of("start_timestamp"),
+    [RETELL_FIELD_METADATA] = slice_of("metadata"),
+    [RETELL_FIELD_DYNAMIC_VARIABLES] = slice_of("retell_llm_dynamic_variables"),
+    [RETELL_FIELD_END_TIMESTAMP] = slice_of("end_timestamp"),
+    [RETELL_FIELD_DURATION] = slice_of("duration_ms"),
+    [RETELL_FIELD_DISCONNECTION_REASON] = slice_of("disconnection_reason"),
+    [RETELL_FIELD_TRANSFER_DESTINATION] = slice_of("transfer_destination"),
+    [RETELL_FIELD_COLLECTED_VARIABLES] = slice_of("collected_dynamic_variables"),
+    [RETELL_FIELD_TRANSCRIPT] = slice_of("transcript"),
+    [RETELL_FIELD_RECORDING_URL] = slice_of("recording_url"),
+    [RETELL_FIELD_PUBLIC_LOG_URL] = slice_of("public_log_url"),
+    [RETELL_FIELD_CALL_COST] = slice_of("call_cost"),
+    [RETELL_FIELD_CALL_ANALYSIS] = slice_of("call_analysis"),
+    [RETELL_FIELD_CHAT_ID] = slice_of("chat_id"),
+    [RETELL_FIELD_CHAT_ANALYSIS] = slice_of("chat_analysis"),
+};
+
 /* ---- objects, also those that came as text ---- */
 
 /* A text becomes part of what we write, so its depth and that of what stands around it must stay within json_depth_max together. */
@@ -75,10 +102,11 @@ static void name_kind(struct retell_event *e, bool is_chat)
     }
 }
 
-static struct slice first_text(const struct json_value *a, const struct json_value *b, const char *key)
+/* Of the call or chat object, or beside it. */
+static struct slice id_in(const struct retell_event *e, const struct json_value *root, enum retell_field id)
 {
-    struct slice text = json_get_text(a, key);
-    return text.length > 0 ? text : json_get_text(b, key);
+    struct slice text = json_text(e->fields[id]);
+    return text.length > 0 ? text : json_text(json_find(root, field_names[id]));
 }
 
 /* {event, call: {…}}, {event, chat: {…}}, or flat: the call's fields beside `event`. */
@@ -90,10 +118,10 @@ static enum retell_reading read_envelope(struct retell_event *e, const struct js
 
     const struct json_value *call = object_in(e, json_get(root, "call"), heap);
     const struct json_value *chat = call ? nullptr : object_in(e, json_get(root, "chat"), heap);
-    e->call = call ? call : chat ? chat : root;
+    json_find_each(call ? call : chat ? chat : root, field_names, RETELL_FIELD_COUNT, e->fields);
     name_kind(e, chat != nullptr);
 
-    e->call_id = first_text(e->call, root, e->kind == RETELL_CHAT ? "chat_id" : "call_id");
+    e->call_id = id_in(e, root, e->kind == RETELL_CHAT ? RETELL_FIELD_CHAT_ID : RETELL_FIELD_CALL_ID);
     if (e->call_id.length == 0) return RETELL_NO_CALL_ID;
     return is_usable(e->call_id, call_id_bytes_max) ? RETELL_UNDERSTOOD : RETELL_BAD_CALL_ID;
 }
@@ -101,9 +129,9 @@ static enum retell_reading read_envelope(struct retell_event *e, const struct js
 /* ---- what it may have ---- */
 
 /* Up to the first U+0000: PostgreSQL's texts cannot hold one, and it would refuse the event for good. What stands behind it is in the body. */
-static struct slice text_or_absent(const struct json_value *object, const char *key)
+static struct slice text_or_absent(const struct json_value *v)
 {
-    struct slice behind = json_get_text(object, key);
+    struct slice behind = json_text(v);
     struct slice text = slice_trim(slice_split(&behind, '\0'));
     return text.length > 0 ? text : slice_absent;
 }
@@ -112,25 +140,25 @@ static struct slice text_or_absent(const struct json_value *object, const char *
 static struct slice transfer_destination_in(const struct retell_event *e, const struct json_value *root)
 {
     const struct json_value *beside = json_get(root, "transfer_destination");
-    struct slice             number = text_or_absent(beside, "number");
-    if (slice_is_absent(number)) number = text_or_absent(root, "transfer_destination");
-    return slice_is_absent(number) ? text_or_absent(e->call, "transfer_destination") : number;
+    struct slice             number = text_or_absent(json_get(beside, "number"));
+    if (slice_is_absent(number)) number = text_or_absent(beside);
+    return slice_is_absent(number) ? text_or_absent(e->fields[RETELL_FIELD_TRANSFER_DESTINATION]) : number;
 }
 
 static void read_fields(struct retell_event *e, const struct json_value *root, struct heap *heap)
 {
-    e->from_number = text_or_absent(e->call, "from_number");
-    e->to_number = text_or_absent(e->call, "to_number");
-    e->direction = text_or_absent(e->call, "direction");
-    e->agent_id = text_or_absent(e->call, "agent_id");
-    e->transcript = text_or_absent(e->call, "transcript");
+    e->from_number = text_or_absent(e->fields[RETELL_FIELD_FROM_NUMBER]);
+    e->to_number = text_or_absent(e->fields[RETELL_FIELD_TO_NUMBER]);
+    e->direction = text_or_absent(e->fields[RETELL_FIELD_DIRECTION]);
+    e->agent_id = text_or_absent(e->fields[RETELL_FIELD_AGENT_ID]);
+    e->transcript = text_or_absent(e->fields[RETELL_FIELD_TRANSCRIPT]);
     e->transfer_destination = transfer_destination_in(e, root);
-    if (!json_integer(json_get(e->call, "agent_version"), &e->agent_version) || e->agent_version < 0) e->agent_version = -1;
+    if (!json_integer(e->fields[RETELL_FIELD_AGENT_VERSION], &e->agent_version) || e->agent_version < 0) e->agent_version = -1;
 
-    e->metadata = object_in(e, json_get(e->call, "metadata"), heap);
-    e->dynamic_variables = object_in(e, json_get(e->call, "retell_llm_dynamic_variables"), heap);
-    e->collected_variables = object_in(e, json_get(e->call, "collected_dynamic_variables"), heap);
-    e->analysis = object_in(e, json_get(e->call, e->kind == RETELL_CHAT ? "chat_analysis" : "call_analysis"), heap);
+    e->metadata = object_in(e, e->fields[RETELL_FIELD_METADATA], heap);
+    e->dynamic_variables = object_in(e, e->fields[RETELL_FIELD_DYNAMIC_VARIABLES], heap);
+    e->collected_variables = object_in(e, e->fields[RETELL_FIELD_COLLECTED_VARIABLES], heap);
+    e->analysis = object_in(e, e->fields[e->kind == RETELL_CHAT ? RETELL_FIELD_CHAT_ANALYSIS : RETELL_FIELD_CALL_ANALYSIS], heap);
     e->custom_analysis = object_in(e, json_get(e->analysis, "custom_analysis_data"), heap);
 }
 

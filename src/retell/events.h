@@ -21,6 +21,35 @@ enum retell_event_kind : uint8_t {
     RETELL_UNKNOWN, /* of a call, but newer than this code */
 };
 
+/* What is read of a call or chat object, in the order in which Retell writes it (json_find_each() likes that). */
+enum retell_field : uint8_t {
+    RETELL_FIELD_CALL_ID,
+    RETELL_FIELD_CALL_TYPE,
+    RETELL_FIELD_AGENT_ID,
+    RETELL_FIELD_AGENT_VERSION,
+    RETELL_FIELD_AGENT_NAME,
+    RETELL_FIELD_CALL_STATUS,
+    RETELL_FIELD_DIRECTION,
+    RETELL_FIELD_FROM_NUMBER,
+    RETELL_FIELD_TO_NUMBER,
+    RETELL_FIELD_START_TIMESTAMP,
+    RETELL_FIELD_METADATA,
+    RETELL_FIELD_DYNAMIC_VARIABLES,
+    RETELL_FIELD_END_TIMESTAMP,
+    RETELL_FIELD_DURATION,
+    RETELL_FIELD_DISCONNECTION_REASON,
+    RETELL_FIELD_TRANSFER_DESTINATION,
+    RETELL_FIELD_COLLECTED_VARIABLES,
+    RETELL_FIELD_TRANSCRIPT,
+    RETELL_FIELD_RECORDING_URL,
+    RETELL_FIELD_PUBLIC_LOG_URL,
+    RETELL_FIELD_CALL_COST,
+    RETELL_FIELD_CALL_ANALYSIS,
+    RETELL_FIELD_CHAT_ID,
+    RETELL_FIELD_CHAT_ANALYSIS,
+    RETELL_FIELD_COUNT,
+};
+
 enum retell_reading : uint8_t {
     RETELL_UNDERSTOOD,
     RETELL_NO_MEMORY, /* says nothing about the body: 503, it comes again */
@@ -46,7 +75,7 @@ struct retell_event {
     /* Absent when not given; never empty, never with U+0000. Numbers as sent: "anonymous" is one. */
     struct slice from_number, to_number, direction, agent_id, transcript, transfer_destination;
     int64_t      agent_version; /* -1: not given; the first version is 0 */
-    const struct json_value *call; /* the call or chat object */
+    const struct json_value *fields[RETELL_FIELD_COUNT]; /* of the call or chat object, as sent; nullptr: not there */
     const struct json_value *metadata, *dynamic_variables, *collected_variables, *analysis, *custom_analysis; /* objects; nullptr: not given */
 
     struct json_document *documents[RETELL_DOCUMENTS_MAX]; /* of events.c */

@@ -54,27 +54,27 @@ static void add_amount(struct json_writer *w, const char *key, const struct json
 
 static void add_connection(struct json_writer *w, const struct retell_event *e)
 {
-    add_text(w, "call_status", json_get_text(e->call, "call_status"));
-    add_text(w, "call_type", json_get_text(e->call, "call_type"));
+    add_text(w, "call_status", json_text(e->fields[RETELL_FIELD_CALL_STATUS]));
+    add_text(w, "call_type", json_text(e->fields[RETELL_FIELD_CALL_TYPE]));
     add_text(w, "direction", e->direction);
     add_text(w, "from_number", e->from_number);
     add_text(w, "to_number", e->to_number);
     add_text(w, "agent_id", e->agent_id);
     if (e->agent_version >= 0) json_add_integer(w, "agent_version", e->agent_version);
-    add_text(w, "agent_name", json_get_text(e->call, "agent_name"));
-    add_instant(w, "started_at_us", json_get(e->call, "start_timestamp"));
+    add_text(w, "agent_name", json_text(e->fields[RETELL_FIELD_AGENT_NAME]));
+    add_instant(w, "started_at_us", e->fields[RETELL_FIELD_START_TIMESTAMP]);
     add_object(w, "metadata", e->metadata);
 }
 
 static void add_end(struct json_writer *w, const struct retell_event *e)
 {
-    const struct json_value *cost = json_get(e->call, "call_cost");
+    const struct json_value *cost = e->fields[RETELL_FIELD_CALL_COST];
     const struct json_value *cents = json_get(cost, "combined_cost");
-    add_instant(w, "ended_at_us", json_get(e->call, "end_timestamp"));
-    add_amount(w, "duration_ms", json_get(e->call, "duration_ms"));
-    add_text(w, "disconnection_reason", json_get_text(e->call, "disconnection_reason"));
-    add_text(w, "recording_url", json_get_text(e->call, "recording_url"));
-    add_text(w, "public_log_url", json_get_text(e->call, "public_log_url"));
+    add_instant(w, "ended_at_us", e->fields[RETELL_FIELD_END_TIMESTAMP]);
+    add_amount(w, "duration_ms", e->fields[RETELL_FIELD_DURATION]);
+    add_text(w, "disconnection_reason", json_text(e->fields[RETELL_FIELD_DISCONNECTION_REASON]));
+    add_text(w, "recording_url", json_text(e->fields[RETELL_FIELD_RECORDING_URL]));
+    add_text(w, "public_log_url", json_text(e->fields[RETELL_FIELD_PUBLIC_LOG_URL]));
     if (json_type_of(cents) == JSON_NUMBER) json_add_value(w, "cost_cents", cents);
     add_amount(w, "billed_seconds", json_get(cost, "total_duration_seconds"));
 }

@@ -80,6 +80,41 @@ static void the_first_of_two_equal_keys_wins(void **)
     json_release(d, &heap);
 }
 
+static void one_walk_finds_the_first_of_each_key_in_any_order(void **)
+{
+    struct json_document *d = parsed(slice_of("{\"a\":1,\"x\":0,\"b\":2,\"a\":3,\"\":4,\"ab\":5,\"b\":6,\"\\u0063\":7}"));
+    const struct slice in_order[] = { slice_of("a"), slice_of("b"), slice_of("ab"), slice_of("c"), slice_of("d") };
+    const struct slice backwards[] = { slice_of("d"), slice_of("c"), slice_of("ab"), slice_of("b"), slice_of("a") };
+    static const int64_t expected[] = { 1, 2, 5, 7 };
+    const struct json_value *forth[5], *back[5];
+    json_find_each(json_root(d), in_order, 5, forth);
+    json_find_each(json_root(d), backwards, 5, back);
+    for (int n = 0; n < 4; n++) {
+        int64_t value;
+        assert_true(json_integer(forth[n], &value));
+        assert_int_equal(value, expected[n]);
+        assert_ptr_equal(forth[n], json_find(json_root(d), in_order[n]));
+        assert_ptr_equal(forth[n], back[4 - n]);
+    }
+    assert_null(forth[4]);
+    assert_null(back[0]);
+    json_release(d, &heap);
+}
+
+static void only_an_object_has_members_to_find(void **)
+{
+    static const char *const others[] = { "[\"a\",\"\"]", "{}", "\"a\"", "null" };
+    const struct slice keys[] = { slice_of("a"), slice_of("") };
+    for (size_t n = 0; n <= sizeof others / sizeof *others; n++) {
+        struct json_document *d = n > 0 ? parsed(slice_from_text(others[n - 1])) : nullptr;
+        const struct json_value *values[] = { json_root(d), json_root(d) };
+        json_find_each(json_root(d), keys, 2, values);
+        assert_null(values[0]);
+        assert_null(values[1]);
+        json_release(d, &heap);
+    }
+}
+
 static void an_integer_is_what_is_integral_and_fits(void **)
 {
     static const struct { struct slice text; bool good; int64_t value; } table[] = {
@@ -158,6 +193,12 @@ static void depth_is_bounded_and_a_bomb_is_refused(void **)
         assert_int_equal(refused(nested(json_depth_max + 1, objects)).status, JSON_MALFORMED);
         assert_int_equal(refused(nested(1'000'000, objects)).status, JSON_MALFORMED);
     }
+    struct slice half = nested(json_depth_max / 2, true);
+    char thrice[1024];
+    struct buffer b = buffer_over(thrice, sizeof thrice);
+    buffer_print(&b, "[" SLICE_FORMAT ",1," SLICE_FORMAT ",1," SLICE_FORMAT "]", slice_print(half), slice_print(half), slice_print(half));
+    assert_false(b.overflowed);
+    json_release(parsed(buffer_slice(&b)), &heap); /* what stands side by side is not deep */
     struct json_document *wide = parsed(slice_of("[[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],"
                                                  "[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]],[[]]]"));
     assert_int_equal(json_length(json_root(wide)), 39); /* many containers, but never deep */
@@ -206,21 +247,25 @@ static void escapes_become_text_and_text_becomes_escapes(void **)
     json_release(d, &heap);
 }
 
+static void assert_reads_back(char byte, size_t place, size_t length)
+{
+    char text[20], memory[64];
+    memset(text, byte == 'x' ? '!' : 'x', length);
+    text[place] = byte;
+    struct buffer b = buffer_over(memory, sizeof memory);
+    struct json_writer w = json_writer_over(&b);
+    json_add_text(&w, nullptr, slice_from(text, length));
+    struct json_document *d = parsed(buffer_slice(&b));
+    assert_true(slice_equal(json_text(json_root(d)), slice_from(text, length)));
+    json_release(d, &heap);
+}
+
 /* Wherever it stands among eight bytes that are looked at together, and whatever stands beside it. */
 static void every_byte_at_every_place_reads_back_as_it_was(void **)
 {
     for (unsigned byte = 0; byte < 0x80; byte++) {
-        for (size_t place = 0; place < 20; place++) {
-            char text[20], memory[64];
-            memset(text, byte == 'x' ? '!' : 'x', sizeof text);
-            text[place] = (char)byte;
-            struct buffer b = buffer_over(memory, sizeof memory);
-            struct json_writer w = json_writer_over(&b);
-            json_add_text(&w, nullptr, slice_from(text, sizeof text));
-            struct json_document *d = parsed(buffer_slice(&b));
-            assert_true(slice_equal(json_text(json_root(d)), slice_from(text, sizeof text)));
-            json_release(d, &heap);
-        }
+        for (size_t length = 1; length <= 20; length++)
+            for (size_t place = 0; place < length; place++) assert_reads_back((char)byte, place, length);
     }
 }
 
@@ -307,6 +352,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         promise(a_chain_of_getters_needs_no_checks),
         promise(the_first_of_two_equal_keys_wins),
+        promise(one_walk_finds_the_first_of_each_key_in_any_order),
+        promise(only_an_object_has_members_to_find),
         promise(an_integer_is_what_is_integral_and_fits),
         promise(a_walk_sees_every_item_in_order),
         promise(depth_is_bounded_and_a_bomb_is_refused),

@@ -167,6 +167,16 @@ static void a_web_call_without_numbers_and_a_withheld_caller_are_normal(void **)
     retell_event_release(&withheld, &heap);
 }
 
+static void of_two_fields_with_one_name_the_first_counts(void **)
+{
+    static const char body[] = "{\"event\":\"call_started\",\"call\":{\"agent_id\":\"a\",\"call_id\":\"c1\",\"call_id\":\"c2\",\"agent_id\":\"b\",\"call_status\":\"s\",\"call_status\":\"t\"}}";
+    struct retell_event e = understood(body);
+    assert_slice(e.call_id, "c1");
+    assert_slice(e.agent_id, "a");
+    retell_event_release(&e, &heap);
+    assert_facts(body, "{\"call_status\":\"s\",\"agent_id\":\"a\"}");
+}
+
 static void a_transfers_destination_is_found_beside_and_inside_the_call(void **)
 {
     static const char *const bodies[] = {
@@ -279,6 +289,7 @@ int main(void)
         cmocka_unit_test(objects_that_came_as_text_are_read),
         cmocka_unit_test(zero_characters_never_reach_the_database),
         cmocka_unit_test(a_web_call_without_numbers_and_a_withheld_caller_are_normal),
+        cmocka_unit_test(of_two_fields_with_one_name_the_first_counts),
         cmocka_unit_test(a_transfers_destination_is_found_beside_and_inside_the_call),
         cmocka_unit_test(chats_are_known_by_their_own_id),
         cmocka_unit_test(lifecycle_events_happen_once_and_the_others_as_often_as_their_bodies_differ),
