@@ -41,8 +41,8 @@ static bool is_too_deep(const yyjson_doc *d)
     uint32_t          depth = 0;
     yyjson_val       *end = d->root + d->val_read;
     for (yyjson_val *v = d->root; v < end; v++) {
-        while (depth > 0 && v == ends[depth - 1]) depth -= 1;
-        if (!yyjson_is_ctn(v)) continue;
+        if (!yyjson_is_ctn(v)) continue; /* as most: what has ended by now is only asked for the next that can nest */
+        while (depth > 0 && v >= ends[depth - 1]) depth -= 1;
         if (depth == json_depth_max) return true;
         ends[depth++] = unsafe_yyjson_get_next(v);
     }

@@ -23,6 +23,8 @@ static size_t plain_bytes(struct slice text)
 {
     size_t plain = 0;
     while (plain + 8 <= text.length && are_plain(text.start + plain)) plain += 8;
+    /* Fewer than eight are left: looked at together with some before them, which are plain. */
+    if (text.length >= 8 && plain + 8 > text.length && are_plain(text.start + text.length - 8)) return text.length;
     while (plain < text.length && is_plain(text.start[plain])) plain += 1;
     return plain;
 }
