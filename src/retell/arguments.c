@@ -69,6 +69,7 @@ struct argument_match argument_find(struct slice name)
 {
     while (name.length > 0 && name.start[0] == '_') name = slice_skip(name, 1);
     for (uint32_t n = 0; n < sizeof names / sizeof *names; n++)
-        if (slice_equal_ignoring_case(names[n].name, name)) return (struct argument_match){ true, names[n].argument, n };
+        if (names[n].name.length == name.length && slice_equal_ignoring_case(names[n].name, name)) /* nearly all differ in length: no call for those */
+            return (struct argument_match){ true, names[n].argument, n };
     return (struct argument_match){};
 }

@@ -102,8 +102,8 @@ static void add_booking(struct json_writer *w, const struct retell_event *e)
 static void without_zeros(char *json, size_t *length)
 {
     const struct slice zero = slice_of("\\u0000"), replacement = slice_of("\xef\xbf\xbd");
-    struct slice       rest = slice_from(json, *length);
-    char              *to = json;
+    char              *to = memchr(json, '\\', *length); /* few facts have one */
+    struct slice       rest = slice_from(to, to ? *length - (size_t)(to - json) : 0);
     if (!slice_contains(rest, zero)) return; /* as good as always */
     while (rest.length > 0) {
         bool         is_zero = slice_starts_with(rest, zero);
