@@ -94,7 +94,7 @@ constexpr uint32_t call_id_bytes_max = 128; /* real ones: 32 to 37 characters; t
 constexpr uint32_t dedupe_max = 128 * 1024;
 /* Letters on their way into PostgreSQL: what its pipelines and their queue hold. Past it: letters wait in their mailboxes. */
 constexpr uint32_t filings_max = 1024;
-/* Their facts as JSON, at most four times a body. Past it: the letter waits a moment. */
+/* Their facts as JSON, where they are too long for the filing itself: at most four times a body. Past it: the letter waits a moment. */
 constexpr uint64_t filing_heap_bytes = UINT64_C(256) << 20;
 constexpr uint32_t call_mailbox_max = 256;  /* letters not filed yet; transcript_updated may come at every turn of speech. Past it: 503 for that call */
 /* Retell's own maximum is 2 h; grace covers the retries of a lost call_ended. Then: closed as ended_unknown. Defaults of settings. */

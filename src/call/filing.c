@@ -106,10 +106,6 @@ static void keep_unrouted(struct filing *f)
 static void file(struct filing *f)
 {
     const struct retell_event *e = f->mail->event;
-    struct buffer facts = buffer_over(f->facts, f->facts_room);
-    retell_event_facts(e, &facts);
-    ensure(!facts.overflowed); /* retell_facts_bytes_max() is always enough */
-
     struct db_unit *u = statement(f, DB_FILE_CALL_EVENT);
     db_add_integer(u, f->call->company_id);
     db_add_integer(u, f->call->branch_id);
@@ -121,7 +117,7 @@ static void file(struct filing *f)
     db_add_integer(u, f->mail->received_at_us);
     db_add_text(u, f->mail->correlation_id);
     db_add_text(u, e->body);
-    db_add_text(u, buffer_slice(&facts));
+    db_add_text(u, f->facts);
     db_add_text(u, f->caller.text[0] ? e164_slice(&f->caller) : slice_absent);
     db_add_text(u, e->transcript);
     ask(f);
@@ -138,9 +134,9 @@ static void room_may_be_there(struct timer *t)
 
 static bool take_room(struct filing *f)
 {
-    f->facts_room = retell_facts_bytes_max(f->mail->event);
-    f->facts = heap_acquire(&f->desk->heap, f->facts_room);
-    if (f->facts) return true;
+    f->room_bytes = retell_facts_bytes_max(f->mail->event);
+    f->room = heap_acquire(&f->desk->heap, f->room_bytes);
+    if (f->room) return true;
     f->waiting = true;
     timer_start(&f->desk->shard->timers, &f->timer, f->desk->shard->now_us + room_retry_us, room_may_be_there);
     return false;
@@ -148,9 +144,25 @@ static bool take_room(struct filing *f)
 
 void filing_give_room_back(struct filing *f)
 {
-    heap_release(&f->desk->heap, f->facts, f->facts_room);
-    f->facts = nullptr;
-    f->facts_room = 0;
+    heap_release(&f->desk->heap, f->room, f->room_bytes);
+    f->room = nullptr;
+    f->room_bytes = 0;
+}
+
+/* Into the filing's own memory: those of nearly every letter fit, for no transcript is among them. Longer ones get as much as they can need at most.
+ * False: there is none at the moment. */
+static bool write_facts(struct filing *f)
+{
+    struct buffer json = buffer_over(f->short_facts, sizeof f->short_facts);
+    retell_event_facts(f->mail->event, &json);
+    if (json.overflowed) {
+        if (!take_room(f)) return false;
+        json = buffer_over(f->room, f->room_bytes);
+        retell_event_facts(f->mail->event, &json);
+        ensure(!json.overflowed); /* retell_facts_bytes_max() is always enough */
+    }
+    f->facts = buffer_slice(&json);
+    return true;
 }
 
 /* -- what PostgreSQL said -- */
@@ -364,7 +376,7 @@ enum flow_status filing_run(struct filing *f)
     }
 
     if (find_tenant(f)) {
-        while (!take_room(f)) {
+        while (!write_facts(f)) {
             AWAIT(f, FILING_ROOM_FOUND, !f->waiting);
             if (f->leave) return FLOW_DONE;
         }

@@ -24,15 +24,19 @@ struct filing {                     /* in the desk's pool while a letter, or the
     bool               is_closed;   /* the call is over, as PostgreSQL knows it */
     bool               leave;       /* the letter is not settled: the process ends, or PostgreSQL takes it in no form. The journal keeps it */
 
-    char              *facts;       /* heap; facts_room bytes */
-    size_t             facts_room;
+    struct slice       facts;       /* of the letter: in short_facts, or in room */
+    char              *room;        /* heap; room_bytes. nullptr: the facts are short */
+    size_t             room_bytes;
     struct e164        caller, called;
     size_t             booking_facts_bytes; /* 0: nothing to book from */
     uint32_t           choice;      /* of staff: 0 first */
     struct after_call  decision;    /* its pointers: within a turn only */
     const char        *reason;      /* of a refusal: static text */
     struct steady_unit steady;      /* from its unit's calls on, nothing is zeroed: see start_filing() */
-    char               booking_facts[4096]; /* of the merged call, as FILE_CALL_EVENT answered */
+    union {
+        char           short_facts[4096];   /* of the letter, until FILE_CALL_EVENT has answered */
+        char           booking_facts[4096]; /* then: of the merged call, as it answered */
+    };
     struct booking_request request;
 };
 

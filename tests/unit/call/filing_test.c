@@ -16,6 +16,7 @@ static struct {
     char        facts[1024];                       /* of the merged call */
     bool        has_intent, is_closed;
     uint32_t    filed, kept, intents, refused, closed;
+    size_t      told_bytes;                        /* facts of the last letter */
     char        events[8][32], kept_as[16], calendar[48], reason[64], operation_key[64];
     int64_t     open_limit;                        /* how many open calls were asked for */
     int64_t     open_since_us;                     /* of one open call of an earlier life; 0: none */
@@ -27,6 +28,9 @@ static enum db_outcome file_event(const struct db_unit *u, struct played_row *a)
     assert_int_equal(u->tenant.company_id, 3);
     if (db.file != DB_OK) return db.file;
     text_of(u, 4, db.events[db.filed % 8], sizeof db.events[0]);
+    struct slice facts = u->calls[0].parameters[10].text;
+    assert_true(facts.length >= 2 && facts.start[0] == '{' && facts.start[facts.length - 1] == '}');
+    db.told_bytes = facts.length;
     db.filed += 1;
     give_integer(a, 1); /* is_new, call, customer, booking facts, has_intent, is_closed */
     give_integer(a, 101);
@@ -114,7 +118,7 @@ void booking_hand_over(struct booking_desk *, int64_t company_id, int64_t intent
 /* -- letters -- */
 
 enum { LETTERS = 400 };
-static struct letter { struct call_mail mail; struct retell_event event; char body[512]; bool is_out; enum mail_end end; } letters[LETTERS];
+static struct letter { struct call_mail mail; struct retell_event event; char body[6 * 1024]; bool is_out; enum mail_end end; } letters[LETTERS];
 static uint32_t letter_count;
 static struct heap bodies;
 static struct call_desk *desk;
@@ -144,6 +148,12 @@ static void settled(struct call_mail *m, enum mail_end end)
 static struct letter *write_letter(const char *event, const char *call_id, const char *to)
 {
     return write_body("{\"event\":\"%s\",\"call\":{\"call_id\":\"%s\",\"to_number\":\"%s\",\"from_number\":\"+491701234567\"}}", event, call_id, to);
+}
+
+/* Its facts are longer than what a filing has room for. */
+static struct letter *write_long_letter(const char *call_id)
+{
+    return write_body("{\"event\":\"call_started\",\"call\":{\"call_id\":\"%s\",\"to_number\":\"+493012345678\",\"metadata\":{\"note\":\"%05000d\"}}}", call_id, 1);
 }
 
 static struct hash128 key_of(const struct letter *l) { return call_key(workspace_id, l->event.call_id); }
@@ -624,16 +634,26 @@ static void what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task(vo
 /* Two letters of two calls, and memory for the facts of one. The first is being filed, and the database is away. */
 static struct letter *second_without_room(struct letter **first)
 {
-    struct letter *second = write_letter("call_started", "call_2", "+493012345678");
+    struct letter *second = write_long_letter("call_2");
     open_desk_anew(4, retell_facts_bytes_max(&second->event));
     database_is_up = false;
-    *first = tell("call_started");
+    *first = write_long_letter("call_1");
+    assert_true(admit(*first));
+    post(*first);
+    play();
     assert_true(admit(second));
     post(second);
     play();
     assert_int_equal(call_desk_filing(desk), 2);
     assert_int_equal(waiters.count, 1); /* the second has asked nothing yet */
     return second;
+}
+
+static void short_facts_need_no_memory(void **)
+{
+    open_desk_anew(4, 0);
+    expect_end(tell("call_started"), MAIL_FILED);
+    expect_end(tell("call_ended"), MAIL_FILED);
 }
 
 static void a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_some(void **)
@@ -646,6 +666,7 @@ static void a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_som
     expect_end(first, MAIL_FILED);
     expect_end(second, MAIL_FILED);
     assert_int_equal(db.filed, 2);
+    assert_true(db.told_bytes > 5'000);
 }
 
 static void a_drain_leaves_a_letter_that_waits_for_room_to_the_journal(void **)
@@ -798,6 +819,7 @@ int main(void)
         TEST(open_calls_that_find_no_room_or_no_answer_are_asked_for_again),
         TEST(what_an_earlier_life_left_undecided_is_waited_for_and_then_a_task),
         TEST(a_full_mailbox_and_a_full_desk_refuse),
+        TEST(short_facts_need_no_memory),
         TEST(a_letter_that_finds_no_room_for_its_facts_is_filed_when_there_is_some),
         TEST(a_drain_leaves_a_letter_that_waits_for_room_to_the_journal),
         TEST(a_drain_without_a_database_leaves_every_letter_to_the_journal),
