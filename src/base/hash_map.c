@@ -2,6 +2,7 @@
  * the hole, so there are no tombstones and a map does not slow down with age. Hashing is SipHash-2-4 with 128 bits of result
  * (Aumasson and Bernstein, "SipHash: a fast short-input PRF"; the 128-bit variant is of the same authors). */
 #include "base/hash_map.h"
+#include <endian.h>
 #include <pthread.h>
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -44,7 +45,11 @@ static void sip_absorb(struct sip *s, uint64_t word)
 static uint64_t little_endian(struct slice bytes)
 {
     uint64_t word = 0;
-    for (size_t n = 0; n < bytes.length && n < 8; n++) word |= (uint64_t)(uint8_t)bytes.start[n] << (8 * n);
+    if (bytes.length >= 8) {
+        memcpy(&word, bytes.start, 8);
+        return le64toh(word);
+    }
+    for (size_t n = 0; n < bytes.length; n++) word |= (uint64_t)(uint8_t)bytes.start[n] << (8 * n);
     return word;
 }
 
@@ -126,6 +131,8 @@ void hash_map_deinit(struct hash_map *m)
     free(m->entries);
     *m = (struct hash_map){ .magic = 0 };
 }
+
+void hash_map_prefetch(const struct hash_map *m, struct hash128 key) { __builtin_prefetch(&m->entries[home_of(m, key)]); }
 
 void *hash_map_find(const struct hash_map *m, struct hash128 key) { return m->entries[place_of(m, key)].value; }
 

@@ -22,3 +22,5 @@ void hash_map_deinit(struct hash_map *m);
 [[nodiscard]] void *hash_map_find(const struct hash_map *m, struct hash128 key);
 [[nodiscard]] bool hash_map_insert(struct hash_map *m, struct hash128 key, void *value); /* key must be absent; value not null. false: full */
 void hash_map_remove(struct hash_map *m, struct hash128 key);                            /* key must be present */
+/* The key, present or not, will be asked for in a moment: its entry of a large map is fetched into the cache meanwhile. Changes nothing. */
+void hash_map_prefetch(const struct hash_map *m, struct hash128 key);

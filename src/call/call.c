@@ -242,6 +242,8 @@ bool call_admit(struct call_desk *d, struct hash128 key, int64_t workspace_id, s
     return true;
 }
 
+void call_prefetch(const struct call_desk *d, struct hash128 key) { hash_map_prefetch(&d->by_key, key); }
+
 static struct call *expecting(struct call_desk *d, struct hash128 key)
 {
     ensure_on(d->shard);

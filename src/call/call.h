@@ -90,6 +90,8 @@ struct call_desk; /* opaque; one per shard */
 /* Admission, before anything is durable: room for this call and this letter. The call stays until the letter is posted or dismissed, exactly once each,
  * however long the disk takes. false: 503, and neither follows. */
 [[nodiscard]] bool call_admit(struct call_desk *d, struct hash128 key, int64_t workspace_id, struct slice call_id);
+/* It will be admitted in a moment: see hash_map_prefetch(). */
+void call_prefetch(const struct call_desk *d, struct hash128 key);
 /* After call_admit in the same turn or later; cannot fail. */
 void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m);
 void call_dismiss(struct call_desk *d, struct hash128 key); /* a letter that was admitted does not come after all */

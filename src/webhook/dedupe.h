@@ -12,5 +12,6 @@ void dedupe_init(struct dedupe *d, uint32_t capacity);
 [[nodiscard]] uint64_t dedupe_bytes(uint32_t capacity);
 void dedupe_deinit(struct dedupe *d);
 [[nodiscard]] bool dedupe_knows(const struct dedupe *d, struct hash128 identity);
+void dedupe_prefetch(const struct dedupe *d, struct hash128 identity); /* dedupe_knows() comes in a moment: see hash_map_prefetch() */
 void dedupe_remember(struct dedupe *d, struct hash128 identity); /* known already: nothing happens */
 void dedupe_forget(struct dedupe *d, struct hash128 identity);   /* not known: nothing happens */

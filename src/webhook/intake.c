@@ -200,12 +200,20 @@ static void answer_waits(struct shard *at, struct envelope *e)
     (void)e;
 }
 
+/* By the time it is settled, after all that has come in this turn, what settles it is in the cache. Of another shard's memory we know nothing. */
+static void prefetch(const struct webhook_door *home, const struct delivery *d)
+{
+    dedupe_prefetch(&home->dedupe, d->identity);
+    call_prefetch(home->config.calls, d->call_key);
+}
+
 void delivery_travel(struct delivery *d)
 {
     struct shard *s = d->door->shard;
     ensure_on(s);
     identify(d);
     uint16_t home = shard_home_of(s->group, d->call_key);
+    if (home == s->index) prefetch(d->door, d);
     d->out = d->replayed ? 1 : 2;
     if (!d->replayed) envelope_send(s, &d->answer, home, answer_waits, answer_came_home);
     envelope_send(s, &d->travel, home, settle, travel_came_home);
