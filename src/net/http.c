@@ -20,7 +20,7 @@ struct slice http_header_find(const struct http_header *headers, uint32_t header
     struct slice found = slice_absent;
     uint32_t     times = 0;
     for (uint32_t n = 0; n < header_count; n++) {
-        if (!slice_equal_ignoring_case(headers[n].name, name)) continue;
+        if (headers[n].name.length != name.length || !slice_equal_ignoring_case(headers[n].name, name)) continue; /* most are told by their length */
         found = headers[n].value;
         times += 1;
     }

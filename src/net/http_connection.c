@@ -217,24 +217,18 @@ static bool ask_admission(struct http_connection *c, uint64_t *body_bytes_max)
 /* RFC 9110 10.1.1: who waits for it is told to go on, unless the body is on its way already. */
 static void say_continue(struct http_connection *c, bool body_has_begun)
 {
-    struct slice expectation = http_request_header(&c->work->request, slice_of("expect"), nullptr);
-    if (slice_is_absent(expectation) || c->is_1_0 || body_has_begun || c->work->message.body_bytes_declared == 0) return;
+    if (c->is_1_0 || body_has_begun || c->work->message.body_bytes_declared == 0) return;
     c->is_continuing = true;
     stream_send(&c->stream, continue_answer, false);
-}
-
-static bool expectation_is_known(const struct http_connection *c)
-{
-    uint32_t     count;
-    struct slice expectation = http_request_header(&c->work->request, slice_of("expect"), &count);
-    return count == 0 || slice_equal_ignoring_case(expectation, slice_of("100-continue"));
 }
 
 /* The head is complete: may the body come? */
 static void admit(struct http_connection *c, bool body_has_begun)
 {
     describe_request(c);
-    if (!expectation_is_known(c)) return refuse(c, 417);
+    uint32_t     expectations;
+    struct slice expectation = http_request_header(&c->work->request, slice_of("expect"), &expectations);
+    if (expectations > 0 && !slice_equal_ignoring_case(expectation, slice_of("100-continue"))) return refuse(c, 417);
 
     uint64_t body_bytes_max = c->server->config.body_bytes_max;
     if (!ask_admission(c, &body_bytes_max)) return;
@@ -242,7 +236,7 @@ static void admit(struct http_connection *c, bool body_has_begun)
     enum message_progress room = http_message_accept_body(&c->work->message, body_bytes_max);
     if (room != MESSAGE_WANTS_BYTES) return refuse_message(c, room);
     enter(c, CONNECTION_READING_BODY);
-    say_continue(c, body_has_begun);
+    if (expectations > 0) say_continue(c, body_has_begun);
 }
 
 static void hand_over(struct http_connection *c)
