@@ -73,7 +73,8 @@ pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{ .default_target = debian });
     const optimize = b.standardOptimizeOption(.{});
     const sanitize = b.option(bool, "sanitize", "UBSan in our own code (default: in Debug)") orelse (optimize == .Debug);
-    const options = Options{ .target = target, .optimize = optimize, .sanitize = sanitize };
+    const lto = b.option(bool, "lto", "Optimise across files, while linking: for a release that stays (default: no)") orelse false;
+    const options = Options{ .target = target, .optimize = optimize, .sanitize = sanitize, .lto = if (lto) .full else .none };
 
     var libraries = Libraries.init(b.allocator);
     inline for (folders) |folder| {
@@ -118,7 +119,7 @@ pub fn build(b: *std.Build) void {
     steps.run.dependOn(&command(b, &.{"./run"}).step);
 }
 
-const Options = struct { target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode, sanitize: bool };
+const Options = struct { target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode, sanitize: bool, lto: std.zig.LtoMode };
 
 fn newModule(b: *std.Build, options: Options) *std.Build.Module {
     const module = b.createModule(.{
@@ -136,7 +137,9 @@ fn newModule(b: *std.Build, options: Options) *std.Build.Module {
 fn buildFolder(b: *std.Build, options: Options, folder: Folder) *std.Build.Step.Compile {
     const module = newModule(b, options);
     module.addCSourceFiles(.{ .files = sourcesIn(b, b.fmt("src/{s}", .{folder.name})), .flags = flags(b) });
-    return b.addLibrary(.{ .linkage = .static, .name = b.fmt("ringmaster-{s}", .{folder.name}), .root_module = module });
+    const library = b.addLibrary(.{ .linkage = .static, .name = b.fmt("ringmaster-{s}", .{folder.name}), .root_module = module });
+    library.lto = options.lto;
+    return library;
 }
 
 /// Links a folder with everything it uses; a static library stands before what it needs.
@@ -168,15 +171,16 @@ fn linkProgram(b: *std.Build, options: Options, libraries: *Libraries, name: []c
     const module = newModule(b, options);
     module.addCSourceFiles(.{ .files = sources, .flags = flags(b) });
     linkFolder(module, libraries, folder);
-    return newProgram(b, name, module);
+    return newProgram(b, options, name, module);
 }
 
 /// With the C library's memcpy and its like, which know this processor, in place of Zig's portable ones. What is then missing, dividing 128 bits (mbedTLS does), is in
 /// libgcc_s, which ICU brings into every process anyway.
-fn newProgram(b: *std.Build, name: []const u8, module: *std.Build.Module) *std.Build.Step.Compile {
+fn newProgram(b: *std.Build, options: Options, name: []const u8, module: *std.Build.Module) *std.Build.Step.Compile {
     module.addObjectFile(.{ .cwd_relative = "/usr/lib/" ++ multiarch ++ "/libgcc_s.so.1" });
     const program = b.addExecutable(.{ .name = name, .root_module = module });
     program.bundle_compiler_rt = false;
+    program.lto = options.lto;
     return program;
 }
 
@@ -192,7 +196,7 @@ fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Bu
         if (!std.mem.eql(u8, used, "db")) module.linkLibrary(libraries.get(used).?);
         for (find(used).system) |system| linkSystem(module, system);
     }
-    return newProgram(b, "ringmaster-instant", module);
+    return newProgram(b, options, "ringmaster-instant", module);
 }
 
 /// The engine as it is, with a journal that can be told to be slow.
@@ -200,7 +204,7 @@ fn slowEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build
     const module = newModule(b, options);
     addEngineOnSlowDisk(b, module);
     linkFolder(module, libraries, "ops");
-    return newProgram(b, "ringmaster-slow", module);
+    return newProgram(b, options, "ringmaster-slow", module);
 }
 
 /// See bench/ingest/slow_journal.c, which alone sees journal_open by its own name.
