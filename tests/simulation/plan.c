@@ -43,7 +43,7 @@ static const char *const theme_names[] = { THEMES(THEME_NAME) };
 
 static void draw_theme(struct plan *p)
 {
-    static const enum theme themes[] = { THEME_LATE_COMMITS, THEME_NARROW_BUDGET, THEME_RESTLESS_TENANTS };
+    static const enum theme themes[] = { THEME_LATE_COMMITS, THEME_NARROW_BUDGET, THEME_RESTLESS_TENANTS, THEME_FALSE_REFUSALS };
     struct prng d = dice_for(p->seed, FOR_THEME, 0);
     uint64_t drawn = prng_below(&d, 10);
     p->theme = drawn < sizeof themes / sizeof *themes ? themes[drawn] : THEME_NONE;
@@ -468,14 +468,23 @@ static void draw_faults(struct plan *p, const struct weather *w, struct prng *d)
     for (uint32_t n = 0; n < p->fault_count; n++) draw_fault(p, n, bad * 0.5 + 0.05);
 }
 
-/* Before all others, so that it meets what they do not. */
-static void commit_late(struct plan *p)
+/* From the beginning on, and before those of the weather, so that it meets what they do not. */
+static struct planned_fault *set_fault(struct plan *p, uint32_t n)
+{
+    if (p->fault_count <= n) p->fault_count = n + 1;
+    p->faults[n] = (struct planned_fault){ .number = n, .at_us = world_begins_at_us, .until_us = p->calm_at_us };
+    return &p->faults[n];
+}
+
+static void draw_faults_of_theme(struct plan *p)
 {
     struct prng d = dice_for(p->seed, FOR_THEME, 2);
-    if (p->theme != THEME_LATE_COMMITS) return;
-    if (p->fault_count == 0) p->fault_count = 1;
-    p->faults[0] = (struct planned_fault){ .at_us = world_begins_at_us, .until_us = p->calm_at_us };
-    draw_late_commits(&p->faults[0], &d, 0.1 + 0.1 * (double)prng_below(&d, 3), 1);
+    double rate = 0.1 + 0.1 * (double)prng_below(&d, 3);
+    unsigned long long create_seed = prng_next(&d) >> 12, list_seed = prng_next(&d) >> 12;
+    if (p->theme == THEME_LATE_COMMITS) draw_late_commits(set_fault(p, 0), &d, rate, 1);
+    if (p->theme != THEME_FALSE_REFUSALS) return;
+    PRINT_INTO(set_fault(p, 0)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"status\":400,\"endpoint\":\"create_booking\",\"faults\":[\"refused_after_commit\",\"conflict_of_our_own\"]}", create_seed, 0.1 + rate);
+    PRINT_INTO(set_fault(p, 1)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"endpoint\":\"list_bookings\",\"faults\":[\"lookup_fails\"]}", list_seed, 0.7);
 }
 
 /* Which trouble brings it, and how many of it there are at most. */
@@ -619,7 +628,7 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     draw_tenants(p, &weather);
     draw_calls(p, &d, minutes);
     draw_faults(p, &weather, &d);
-    commit_late(p);
+    draw_faults_of_theme(p);
     draw_incidents(p, &weather, &d);
     number_late_calls(p);
 }

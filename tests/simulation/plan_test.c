@@ -150,9 +150,10 @@ static void every_theme_is_drawn(void **)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         draw(&a, seed);
         drawn[a.theme] += 1;
-        uint32_t changes = 0, late = a.fault_count > 0 && strstr(a.faults[0].rule, "late_commit") != nullptr;
+        uint32_t changes = 0, late = a.fault_count > 0 && strstr(a.faults[0].rule, "late_commit") != nullptr, fails = a.fault_count > 1 && strstr(a.faults[1].rule, "lookup_fails");
         for (uint32_t n = 0; n < a.incident_count; n++) changes += a.incidents[n].kind == INCIDENT_TENANTS_CHANGE;
         if (a.theme == THEME_LATE_COMMITS) assert_true(late && a.companies[0].services[0].kind == PLAN_ROUND_ROBIN);
+        if (a.theme == THEME_FALSE_REFUSALS) assert_true(fails);
         if (a.theme == THEME_NARROW_BUDGET) assert_true(a.calcom_requests_per_minute <= 30 && a.budget_per_minute >= 8);
         if (a.theme == THEME_RESTLESS_TENANTS) assert_true(changes > 10 && a.stalls_per_step > 0);
     }
