@@ -8,17 +8,6 @@ static size_t room_in(const struct buffer *b)
     return b->overflowed ? 0 : b->capacity - b->length;
 }
 
-void buffer_add(struct buffer *b, struct slice text)
-{
-    if (text.length == 0) return;
-    if (text.length > room_in(b)) {
-        b->overflowed = true;
-        return;
-    }
-    memcpy(b->start + b->length, text.start, text.length);
-    b->length += text.length;
-}
-
 static void add_decimal(struct buffer *b, bool is_negative, uint64_t magnitude)
 {
     char  digits[20], *first = digits + sizeof digits; /* 2^64 has 20 digits, 2^63 with its sign as well */
