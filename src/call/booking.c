@@ -8,7 +8,13 @@
 
 /* B6: replica lag and late commits both exist. "Absent" is believed after the last of these; each wait begins when the answer before it came. */
 static const uint32_t lookup_waits_ms[] = { 500, 1'500, 3'000, 10'000, 15'000, 30'000 };
-enum { LOOKUPS_FULL = 6, LOOKUPS_SHORT = 2 /* after a definite-looking no, which a commit may still have preceded */, LOOKUP_FAILURES_MAX = 5, RETRIES_MAX = 3 };
+enum {
+    LOOKUPS_FULL = 6,
+    LOOKUPS_OF_A_NO = 4,     /* a commit may have preceded it, and a list may lag behind by ten seconds (calcom.md S18): until fifteen are over */
+    LOOKUPS_OF_PARKED = 2,   /* it is asked after again and again */
+    LOOKUP_FAILURES_MAX = 5,
+    RETRIES_MAX = 3,
+};
 
 constexpr int64_t second_us = 1'000'000, minute_us = 60 * second_us;
 constexpr int64_t unauthorized_patience_us = 120 * minute_us; /* a key that is refused for so long will not come back by itself */
@@ -70,7 +76,7 @@ static void look_up_next(struct booking *b, uint32_t lookups, enum booking_plan 
 static void look_up_whole(struct booking *b, const char *reason)
 {
     bool may_repeat = b->attempts < b->desk->config.attempts_max && !b->parked;
-    look_up_next(b, b->parked ? LOOKUPS_SHORT : LOOKUPS_FULL, may_repeat ? PLAN_TRY : PLAN_PARK, reason);
+    look_up_next(b, b->parked ? LOOKUPS_OF_PARKED : LOOKUPS_FULL, may_repeat ? PLAN_TRY : PLAN_PARK, reason);
 }
 
 /* -- the intent's row -- */
@@ -378,7 +384,7 @@ static void judge_answer(struct booking *b)
     case CALCOM_DIFFERS:      plan_park(b, "answer_differs"); return;
     case CALCOM_FOREIGN:
         counter_add(&b->desk->counters.foreign_answers, 1);
-        look_up_next(b, LOOKUPS_SHORT, PLAN_REFUSE, "answered_with_foreign_booking");
+        look_up_next(b, LOOKUPS_OF_A_NO, PLAN_REFUSE, "answered_with_foreign_booking");
         return;
     }
     ensure(false);
@@ -400,7 +406,7 @@ static void judge_refusal(struct booking *b)
     case CALCOM_REFUSAL_BAD_REQUEST:
     case CALCOM_REFUSAL_OTHER:
     case CALCOM_REFUSAL_NONE:
-        look_up_next(b, b->attempts > 1 ? LOOKUPS_FULL : LOOKUPS_SHORT, PLAN_REFUSE, calcom_refusal_name(b->op.refusal));
+        look_up_next(b, b->attempts > 1 ? LOOKUPS_FULL : LOOKUPS_OF_A_NO, PLAN_REFUSE, calcom_refusal_name(b->op.refusal));
         return;
     }
     ensure(false);
@@ -412,7 +418,7 @@ static void judge_unknown(struct booking *b)
     bool a_no = b->op.status == 400 || b->op.status == 409 || b->op.refusal == CALCOM_REFUSAL_BUSY;
     bool somebody_was_faster = b->op.status == 400 && b->op.refusal == CALCOM_REFUSAL_BUSY && b->attempts == 1;
     const char *reason = b->op.refusal == CALCOM_REFUSAL_BUSY ? "slot_taken" : calcom_refusal_name(b->op.refusal);
-    if (a_no) look_up_next(b, somebody_was_faster ? LOOKUPS_SHORT : LOOKUPS_FULL, PLAN_REFUSE, reason);
+    if (a_no) look_up_next(b, somebody_was_faster ? LOOKUPS_OF_A_NO : LOOKUPS_FULL, PLAN_REFUSE, reason);
     else look_up_whole(b, "outcome_unknown");
 }
 

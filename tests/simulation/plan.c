@@ -483,8 +483,6 @@ static void draw_faults_of_theme(struct plan *p)
     unsigned long long create_seed = prng_next(&d) >> 12, list_seed = prng_next(&d) >> 12;
     if (p->theme == THEME_LATE_COMMITS) draw_late_commits(set_fault(p, 0), &d, rate, 1);
     if (p->theme != THEME_FALSE_REFUSALS) return;
-    p->fault_count = 0; /* the engine believes a no to its first create after two looks: what is there has to be shown to who gets to see it */
-    p->calcom.replica_lag_ms = 0;
     PRINT_INTO(set_fault(p, 0)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"status\":400,\"endpoint\":\"create_booking\",\"faults\":[\"refused_after_commit\",\"conflict_of_our_own\"]}",
                create_seed, 0.1 + rate);
     PRINT_INTO(set_fault(p, 1)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"endpoint\":\"list_bookings\",\"faults\":[\"lookup_fails\"]}", list_seed, 0.7);

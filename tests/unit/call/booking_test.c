@@ -529,7 +529,7 @@ static void a_foreign_answer_is_neither_claimed_nor_cancelled(void **)
 {
     CREATES(CREATE_FOREIGN);
     attempt();
-    expect("refused", "answered_with_foreign_booking", "scff");
+    expect("refused", "answered_with_foreign_booking", "scffff");
     assert_int_equal(counter_read(&booking_desk_counters(desk)->foreign_answers), 1);
 }
 
@@ -590,9 +590,9 @@ static void a_definite_no_to_the_first_create_is_believed(void **)
     static const struct { enum calcom_refusal refusal; const char *reason, *questions; } nos[] = {
         { CALCOM_REFUSAL_TOO_SOON, "too_soon", "sc" },     { CALCOM_REFUSAL_PAST, "past", "sc" },
         { CALCOM_REFUSAL_ATTENDEE_LIMIT, "attendee_limit", "sc" }, { CALCOM_REFUSAL_EVENT_TYPE, "event_type", "sc" },
-        { CALCOM_REFUSAL_NO_HOSTS, "no_hosts", "sc" },     { CALCOM_REFUSAL_BUSY, "busy", "scff" },
-        { CALCOM_REFUSAL_BAD_REQUEST, "bad_request", "scff" }, { CALCOM_REFUSAL_OTHER, "other", "scff" },
-        { CALCOM_REFUSAL_NONE, "none", "scff" },
+        { CALCOM_REFUSAL_NO_HOSTS, "no_hosts", "sc" },     { CALCOM_REFUSAL_BUSY, "busy", "scffff" },
+        { CALCOM_REFUSAL_BAD_REQUEST, "bad_request", "scffff" }, { CALCOM_REFUSAL_OTHER, "other", "scffff" },
+        { CALCOM_REFUSAL_NONE, "none", "scffff" },
     };
     for (size_t n = 0; n < sizeof nos / sizeof *nos; n++) {
         tear_down(nullptr);
@@ -612,11 +612,11 @@ static void a_no_to_a_repetition_is_looked_into_by_the_whole_schedule(void **)
     expect("refused", "too_soon", "scffffffcffffff");
 }
 
-static void somebody_who_was_faster_is_believed_after_two_looks(void **)
+static void somebody_who_was_faster_is_believed_after_fifteen_seconds(void **)
 {
     CREATES(CREATE_BUSY);
     attempt();
-    expect("refused", "slot_taken", "scff");
+    expect("refused", "slot_taken", "scffff");
 }
 
 static void a_conflict_is_looked_into_by_the_whole_schedule(void **)
@@ -1139,7 +1139,7 @@ int main(void)
         TEST(one_that_was_moved_and_then_cancelled_is_cancelled),
         TEST(a_definite_no_to_the_first_create_is_believed),
         TEST(a_no_to_a_repetition_is_looked_into_by_the_whole_schedule),
-        TEST(somebody_who_was_faster_is_believed_after_two_looks),
+        TEST(somebody_who_was_faster_is_believed_after_fifteen_seconds),
         TEST(a_conflict_is_looked_into_by_the_whole_schedule),
         TEST(what_was_booked_and_not_told_is_found),
         TEST(what_shows_late_is_found_before_absent_is_believed),
