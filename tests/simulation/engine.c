@@ -142,12 +142,12 @@ void engine_process_stop_former(void) { signal_life(former); }
 
 /* -- between its threads -- */
 
-struct inbox_seen { const struct envelope *top; uint64_t turns; };
+struct inbox_seen { const struct envelope *top; uint64_t turns, stalls; };
 
 static struct inbox_seen see_inbox(struct shard *s)
 {
     const struct envelope *top = atomic_load(&s->inbox.top);
-    return (struct inbox_seen){ top == INBOX_ASLEEP ? nullptr : top, counter_read(&s->turns) };
+    return (struct inbox_seen){ top == INBOX_ASLEEP ? nullptr : top, counter_read(&s->turns), fibers_stalled() };
 }
 
 bool engine_process_is_at_work(void) { return engine_process_serves() && !now->was_signalled && now->process->frozen_until_us + 1'000'000 < world_now_us(); }
@@ -181,7 +181,8 @@ bool engine_process_forgets_message(uint32_t *shard)
     of = is_at_work ? now : nullptr;
     for (uint32_t n = 0; is_at_work && n < g->count; n++) {
         struct inbox_seen seen = see_inbox(g->shards[n]);
-        bool waits = is_of_now && seen.top && seen.top == before[n].top && seen.turns == before[n].turns;
+        bool has_processor = seen.stalls == before[n].stalls; /* and so has whoever is about to wake it */
+        bool waits = is_of_now && has_processor && seen.top && seen.top == before[n].top && seen.turns == before[n].turns;
         before[n] = seen;
         if (!waits) continue;
         *shard = n;

@@ -17,7 +17,7 @@ static constexpr uint64_t second_us = 1'000'000, look_every_us = 500'000, restar
 
 /* -- incidents -- */
 
-struct incident_event { struct event event, ends; const struct planned_incident *incident; };
+struct incident_event { struct event event, ends; const struct planned_incident *incident; struct disk *disk; /* in service when it happened */ };
 static struct incident_event incidents[PLAN_INCIDENTS_MAX];
 static struct event          restart, calm, look, fault_ends[PLAN_FAULTS_MAX], fault_begins[PLAN_FAULTS_MAX];
 
@@ -32,10 +32,11 @@ static void spoil_disk(const struct planned_incident *i)
 }
 
 /* Of those that are a state of things; the others are over at once, or were told until when. */
-static void end_incident(const struct planned_incident *i)
+static void end_incident(const struct incident_event *e)
 {
-    if (i->kind == INCIDENT_DATABASE_SLOW) database_slow_down(0);
-    if (i->kind == INCIDENT_DISK_FULL || i->kind == INCIDENT_DISK_FAILS) disk_set_climate(world.disk, &world.plan.disk);
+    enum incident_kind kind = e->incident->kind;
+    if (kind == INCIDENT_DATABASE_SLOW) database_slow_down(0);
+    if (kind == INCIDENT_DISK_FULL || kind == INCIDENT_DISK_FAILS) disk_set_climate(e->disk, &world.plan.disk);
 }
 
 /* -- a machine that is taken for dead, and is not -- */
@@ -98,11 +99,12 @@ static void happen(const struct planned_incident *i)
     ensure(false);
 }
 
-static void incident_ended(struct event *e) { end_incident(container_of(e, struct incident_event, ends)->incident); }
+static void incident_ended(struct event *e) { end_incident(container_of(e, struct incident_event, ends)); }
 
 static void incident_happened(struct event *e)
 {
     struct incident_event *i = container_of(e, struct incident_event, event);
+    i->disk = world.disk;
     happen(i->incident);
     if (i->incident->for_us > 0) event_schedule(&i->ends, world_now_us() + i->incident->for_us, incident_ended);
 }
