@@ -2,6 +2,9 @@
  * what cannot be finished ends with people. The flow and its desk are real; Cal.com is played here, with a memory of what was booked. */
 #include "tests/unit/call/played.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+#include "base/log.h"
 #include "call/booking.h"
 
 /* -- the intent's row -- */
@@ -499,6 +502,27 @@ static void creates_nothing_that_cal_com_does_not_offer(void **)
     attempt();
     expect("refused", "slot_not_available", "s");
     assert_true(row.callback);
+}
+
+/* Two engines on one database, as while a machine is exchanged: this one loaded the row before the other one sent it. */
+static void a_no_to_what_another_engine_has_sent_since_is_left_to_it(void **)
+{
+    char said[1'024] = {};
+    int  log = memfd_create("log", MFD_CLOEXEC);
+    log_start(log, LOG_DEBUG, "booking_test", "0");
+    SLOTS(ANSWER_NO);
+    booking_hand_over(desk, company_id, intent_id);
+    play_until('s');
+    strcpy(row.state, "sending");
+    row.attempts = 1;
+    run_flows();
+    log_stop();
+    expect("sending", "", "s");
+    assert_false(row.callback);
+    assert_true(pread(log, said, sizeof said - 1, 0) >= 0);
+    assert_null(strstr(said, "booking_outcome"));
+    close(log);
+    assert_int_equal(counter_read(&booking_desk_counters(desk)->refused), 0);
 }
 
 static void an_event_type_that_is_gone_is_for_people(void **)
@@ -1128,6 +1152,7 @@ int main(void)
         TEST(books_what_is_offered_with_one_create),
         TEST(never_says_booked_of_what_is_pending),
         TEST(creates_nothing_that_cal_com_does_not_offer),
+        TEST(a_no_to_what_another_engine_has_sent_since_is_left_to_it),
         TEST(an_event_type_that_is_gone_is_for_people),
         TEST(an_event_type_that_goes_before_the_create_is_for_people),
         TEST(a_refused_question_for_slots_is_for_people),
