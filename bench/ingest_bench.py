@@ -4,8 +4,10 @@
 on the other. Beside the ladder: the ring with a journal and nothing verified. The lowest rungs are as fast as the client: there CPU each is the figure.
 
     bench/ingest_bench.py [--rounds N] [--seconds S] [--connections C] [--bodies 2k-2k] [--before PREFIX] [--flame-graph FILE.svg] [--json FILE]
+    bench/ingest_bench.py --open RATE [--rounds N] …       so many a second, whatever the answers do: how long they take, beside the same duty and a server that stores nothing
 
-Builds are taken from $RINGMASTER_PREFIX (zig-out). --before adds another build of the engine to every round: what a change is worth is the ratio of the two.
+Builds are taken from $RINGMASTER_PREFIX (zig-out). --before adds another build of the engine to every round: what a change is worth is the ratio of the two. The servers' journals
+lie in $TMPDIR: in a directory of memory, they have no disk under them.
 
 The engine is bench/ingest/: everything but PostgreSQL, in whose place a pool says yes at once. Filing is another stage with another limit
 (bench/db_pipeline_bench.c); its server would take its processor from the stage that is measured."""
@@ -43,12 +45,19 @@ def cpu_seconds(pid):
 class Load:
     """The same for every server of a run."""
 
-    def __init__(self, connections, bodies, seconds):
-        self.connections, self.bodies, self.seconds = connections, bodies, seconds
+    def __init__(self, connections, bodies, seconds, rate=None):
+        self.connections, self.bodies, self.seconds, self.rate = connections, bodies, seconds, rate
+
+    @property
+    def loop(self):
+        """Open: every call tells one event, so that calls a second are events a second."""
+        if not self.rate:
+            return ["--closed", str(self.connections)]
+        return ["--rate", str(self.rate), "--calls", "1", "--event", "call_ended", "--connections", str(self.connections), "--spread"]
 
     def put_on(self, url, key, seconds, warmup_s=WARMUP_S):
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
-            subprocess.run(["taskset", "-c", CLIENT_CPU, PREFIX / "bin" / "ringload", "--url", url, "--key", key, "--to", "+493023125001", "--closed", str(self.connections),
+            subprocess.run(["taskset", "-c", CLIENT_CPU, PREFIX / "bin" / "ringload", "--url", url, "--key", key, "--to", "+493023125001", *self.loop,
                             "--duration", str(seconds), "--warmup", str(warmup_s), "--bodies", self.bodies, "--json", out.name],
                            check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds + 60)
             return json.load(open(out.name))
@@ -60,7 +69,7 @@ class Load:
         events = result["sent"]  # with those of the warm-up, which are not in `acknowledged`
         latency = result["latency_ms"]["all"]
         return {"what": what, "per_second": result["acknowledged_per_second"], "cpu_us": 1e6 * (user + kernel) / events, "kernel_us": 1e6 * kernel / events,
-                "p50_ms": latency["p50"], "p99_ms": latency["p99"]}
+                "p50_ms": latency["p50"], "p99_ms": latency["p99"], "p99.9_ms": latency["p99.9"]}
 
 
 # -- the servers ---------------------------------------------------------------------------------------------------------------------------------
@@ -69,6 +78,7 @@ class Load:
 KEY = "key_bench"
 LADDER = {"bare: ring": [], "bare: + llhttp": ["--parse", "llhttp"], "bare: + HMAC": ["--verify", KEY], "bare: + journal, same duty": ["--verify", KEY, "--journal"],
           "bare: ring, journal": ["--journal"]}  # a last --journal is followed by a file
+IN_OPEN_LOOP = ("bare: + HMAC", "bare: + journal, same duty")  # without a disk, and with one
 
 
 class Bare:
@@ -150,17 +160,27 @@ def table(rounds, load):
         print(f"  {what:28} acknowledged/s {spread(rates)}   CPU each {spread(costs)}")
 
 
+def table_of_waiting(rounds, load):
+    print(f"{len(rounds)} rounds, {load.rate:,}/s, {load.connections} connections, bodies {load.bodies}; ms from due to answered, min / median / max of the rounds")
+    print(f"{'':28}{'acknowledged/s':>16}{'CPU us each':>14}   {'p50':22}{'p99':24}p99.9")
+    for n, what in enumerate(r["what"] for r in rounds[0]):
+        rate, cost = (statistics.median(r[n][key] for r in rounds) for key in ("per_second", "cpu_us"))
+        p50, p99, p999 = (spread([r[n][key] for r in rounds]) for key in ("p50_ms", "p99_ms", "p99.9_ms"))
+        print(f"{what:28}{rate:16,.0f}{cost:14.1f}   {p50:22}{p99:24}{p999}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, help="64; 1,000 in an open loop")
+    parser.add_argument("--open", type=int, metavar="RATE", help="an open loop of so many events a second")
     parser.add_argument("--bodies", default="2k-2k")
     parser.add_argument("--before", metavar="PREFIX")
     parser.add_argument("--flame-graph", metavar="FILE")
     parser.add_argument("--json")
     options = parser.parse_args()
-    load = Load(options.connections, options.bodies, options.seconds)
+    load = Load(options.connections or (1000 if options.open else 64), options.bodies, options.seconds, options.open)
     with contextlib.ExitStack() as stack:
 
         def ringmaster(name, prefix):
@@ -169,15 +189,15 @@ def main():
             engine.warm_up(load)
             return engine
 
-        servers = [Bare(name, arguments) for name, arguments in LADDER.items()]
+        servers = [Bare(name, arguments) for name, arguments in LADDER.items() if not options.open or name in IN_OPEN_LOOP]
         servers += [ringmaster("ringmaster, before", options.before)] if options.before else []
         servers += [ringmaster("ringmaster", PREFIX)]
         rounds = [[server.measure(load) for server in servers] for _ in range(options.rounds)]
         if options.flame_graph:
-            servers[-1].draw(load, options.flame_graph, f"ringmaster, one shard, {options.connections} connections, bodies {options.bodies}")
+            servers[-1].draw(load, options.flame_graph, f"ringmaster, one shard, {load.connections} connections, bodies {options.bodies}")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(rounds, indent=1))
-    table(rounds, load)
+    (table_of_waiting if options.open else table)(rounds, load)
 
 
 if __name__ == "__main__":
