@@ -5,6 +5,7 @@
 #include "db/sqlstate.h"
 
 constexpr uint32_t admin_parameters_max = 64; /* the widest INSERT of a command has a dozen. Past it: our bug */
+static const char connect_timeout_s[] = "5";  /* for each address, unless the URL says otherwise: libpq by itself waits for ever */
 
 struct db_admin { uint32_t magic; PGconn *pg; };
 constexpr uint32_t admin_magic = 0x61646d6e;
@@ -31,7 +32,9 @@ struct db_admin *db_admin_open(const char *url, struct db_admin_error *error)
     }
     PQconninfoFree(options);
 
-    PGconn *pg = PQconnectdb(url);
+    /* Of a keyword that comes twice libpq takes the last: what the URL says goes before ours. */
+    const char *const keywords[] = { "connect_timeout", "dbname", nullptr }, *const values[] = { connect_timeout_s, url, nullptr };
+    PGconn *pg = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(pg) != CONNECTION_OK) {
         say(error, nullptr, PQerrorMessage(pg));
         PQfinish(pg);

@@ -8,7 +8,7 @@ struct db_admin; /* opaque */
 /* may_pass: no answer to what was asked: the connection was not to be had or broke, the server starts, stops or is short of something. Ask again later. */
 struct db_admin_error { char text[1024]; char sqlstate[6]; bool may_pass; };
 
-[[nodiscard]] struct db_admin *db_admin_open(const char *url, struct db_admin_error *error); /* nullptr: *error says why, without the password */
+[[nodiscard]] struct db_admin *db_admin_open(const char *url, struct db_admin_error *error); /* nullptr: *error says why, without the password. Waits 5 s for each address at most */
 void db_admin_close(struct db_admin *a);
 /* The role that a connection URL names. false: it names none. */
 [[nodiscard]] bool db_user_of(const char *url, char *user, size_t room);

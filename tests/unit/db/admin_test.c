@@ -1,4 +1,6 @@
 /* What migrations and the commands' connection promise. Every test has a database of its own. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include "tests/unit/db/database.h"
 
 static struct db_admin_error error;
@@ -87,6 +89,25 @@ static void an_error_says_why_and_not_the_password(void **)
     }
 }
 
+/* Somebody who takes the connection and says nothing: a pooler that hangs, a machine that is half gone. The engine's helper waits here before it serves. */
+static void a_server_that_says_nothing_is_waited_for_a_few_seconds_and_not_for_ever(void **)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(silent, 8), 0);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &length), 0);
+    char url[64];
+    snprintf(url, sizeof url, "postgresql://u@127.0.0.1:%u/db", ntohs(address.sin_port));
+    alarm(30); /* for ever would be longer */
+    assert_null(db_admin_open(url, &error));
+    alarm(0);
+    assert_true(error.may_pass);
+    assert_non_null(strstr(error.text, "timeout"));
+    close(silent);
+}
+
 /* Otherwise an engine that starts while the database goes away takes the broken connection for a role that is not confined, and ends. */
 static void a_lost_connection_is_no_verdict(void **)
 {
@@ -142,6 +163,7 @@ int main(int, char **arguments)
         in_its_own_database(a_role_that_is_not_there_or_owns_the_tables_cannot_be_the_runtime_role),
         in_its_own_database(a_lost_connection_is_no_verdict),
         cmocka_unit_test(an_error_says_why_and_not_the_password),
+        cmocka_unit_test(a_server_that_says_nothing_is_waited_for_a_few_seconds_and_not_for_ever),
         in_its_own_database(an_errors_details_which_may_hold_data_are_not_repeated),
         in_its_own_database(values_go_in_and_come_out_as_they_are),
     };
