@@ -136,6 +136,8 @@ struct calcom_config {
 
 /* Copies what it needs of c. nullptr: the base URL or the API key is none that could be sent, or no memory. */
 [[nodiscard]] struct calcom_account *calcom_account_open(struct shard *s, const struct credential *c, const struct calcom_config *config);
+/* The same base URL and key, and versions that may be others: whatever has not left yet bears them. false: they could not be sent, and nothing is changed. */
+[[nodiscard]] bool calcom_account_renew(struct calcom_account *a, const struct credential *c);
 void calcom_account_close(struct calcom_account *a); /* no op running */
 [[nodiscard]] const struct breaker *calcom_account_breaker(const struct calcom_account *a);
 [[nodiscard]] struct budget *calcom_account_budget(struct calcom_account *a);

@@ -464,7 +464,7 @@ static void set_headers(struct calcom_account *a, enum resource r, struct slice 
 
 static struct slice version_or(struct slice version, struct slice known) { return version.length > 0 ? version : known; }
 
-/* false: something is no text for a header, or there is too much of it. */
+/* false: something is no text for a header, or there is too much of it; found out before anything is changed, because the account may be in use. */
 static bool keep_credential(struct calcom_account *a, const struct credential *c)
 {
     struct slice versions[] = {
@@ -472,15 +472,19 @@ static bool keep_credential(struct calcom_account *a, const struct credential *c
         [RESOURCE_SLOTS] = version_or(c->slots_version, slice_of("2024-09-04")),
         [RESOURCE_EVENT_TYPES] = version_or(c->event_types_version, slice_of("2024-06-14")),
     };
-    struct buffer kept = buffer_over(a->text, sizeof a->text);
-    if (!is_visible(c->api_key)) return false;
-    struct slice authorization = keep_text(&kept, "Bearer ", c->api_key);
+    bool   visible = is_visible(c->api_key);
+    size_t bytes = strlen("Bearer ") + c->api_key.length;
     for (enum resource r = RESOURCE_BOOKINGS; r < RESOURCE_ME; r++) {
-        if (!is_visible(versions[r])) return false;
-        set_headers(a, r, keep_text(&kept, "", versions[r]), authorization);
+        visible &= is_visible(versions[r]);
+        bytes += versions[r].length;
     }
+    if (!visible || bytes > sizeof a->text) return false;
+
+    struct buffer kept = buffer_over(a->text, sizeof a->text);
+    struct slice  authorization = keep_text(&kept, "Bearer ", c->api_key);
+    for (enum resource r = RESOURCE_BOOKINGS; r < RESOURCE_ME; r++) set_headers(a, r, keep_text(&kept, "", versions[r]), authorization);
     set_headers(a, RESOURCE_ME, slice_absent, authorization);
-    return !kept.overflowed;
+    return true;
 }
 
 static void free_account(struct calcom_account *a)
@@ -514,6 +518,13 @@ struct calcom_account *calcom_account_open(struct shard *s, const struct credent
     if (a->http) return a;
     free_account(a);
     return nullptr;
+}
+
+bool calcom_account_renew(struct calcom_account *a, const struct credential *c)
+{
+    ensure_magic(a, ACCOUNT_MAGIC);
+    ensure_on(a->shard);
+    return keep_credential(a, c);
 }
 
 void calcom_account_close(struct calcom_account *a)

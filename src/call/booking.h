@@ -44,7 +44,7 @@ struct booking_desk; /* opaque; one per shard */
 void booking_hand_over(struct booking_desk *d, int64_t company_id, int64_t intent_id);
 /* Shard 0: looks for unfinished intents whose time has come, now and every second. */
 void booking_sweep_start(struct booking_desk *d);
-void booking_tenants_switched(struct booking_desk *d); /* forgets the accounts of credentials that are gone */
+void booking_tenants_switched(struct booking_desk *d); /* forgets the accounts of credentials that are gone; the others take what has changed */
 void booking_desk_drain(struct booking_desk *d);       /* no new flows; waiting ones end, their intents stay; the shard is held until requests under way are answered */
 void booking_desk_close(struct booking_desk *d);       /* in finish */
 

@@ -123,14 +123,15 @@ static void each_entry(struct booking_desk *d, void (*each)(struct booking_desk 
     }
 }
 
-static void retire_if_gone(struct booking_desk *d, struct account_entry *a)
+/* The key is the same, so the account is, with its budget; the versions that it is spoken to in may be others. */
+static void renew_or_retire(struct booking_desk *d, struct account_entry *a)
 {
     const struct credential *c = credential_of(d, a->company_id);
-    a->gone = d->draining || !c || !hash128_equal(c->key, a->key);
+    a->gone = d->draining || !c || !hash128_equal(c->key, a->key) || !calcom_account_renew(a->account, c);
     if (a->gone && a->bookings == 0) close_account(d, a);
 }
 
-void booking_tenants_switched(struct booking_desk *d) { each_entry(d, retire_if_gone); }
+void booking_tenants_switched(struct booking_desk *d) { each_entry(d, renew_or_retire); }
 
 /* Its connections hold the shard: they go with the last booking. */
 static void retire(struct booking_desk *d, struct account_entry *a)

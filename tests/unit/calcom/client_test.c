@@ -191,6 +191,25 @@ static void every_resource_has_its_own_version(void **)
     expect(&op, CALCOM_OK);
 }
 
+/* What doctor has found to be wrong, and somebody has mended, holds at once. */
+static void other_versions_of_the_same_key_are_taken_by_an_account_in_use(void **)
+{
+    struct credential other = credential;
+    other.bookings_version = slice_of("2024-08-13");
+    other.slots_version = slice_of("2030-01-01");
+    create(&op); /* still waits for its connection */
+    assert_true(calcom_account_renew(account, &other));
+    assert_true(slice_equal(under_way[0]->headers[0].value, slice_of("2024-08-13")));
+    assert_true(slice_equal(under_way[0]->headers[1].value, slice_of("Bearer cal_live_x")));
+    answer(201, booking);
+
+    other.slots_version = slice_of("2024 or so");
+    assert_false(calcom_account_renew(account, &other));
+    calcom_list_slots(account, &op, 987, start_us, start_us + 1, slice_absent, done);
+    assert_true(slice_equal(under_way[0]->headers[0].value, slice_of("2030-01-01")));
+    answer(200, "{\"status\":\"success\",\"data\":{}}");
+}
+
 static void only_what_left_no_byte_there_did_not_happen(void **)
 {
     static const struct { enum http_outcome http; bool maybe_sent; enum calcom_outcome outcome; } rows[] = {
@@ -598,6 +617,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_world(a_create_is_sent_once_with_its_exact_bytes),
         in_world(every_resource_has_its_own_version),
+        in_world(other_versions_of_the_same_key_are_taken_by_an_account_in_use),
         in_world(only_what_left_no_byte_there_did_not_happen),
         in_world(answers_mean_what_the_table_says),
         in_world(a_cancelled_booking_is_a_success_in_both_ways_of_saying_so),

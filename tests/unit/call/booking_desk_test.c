@@ -142,6 +142,7 @@ struct calcom_account *calcom_account_open(struct shard *s, const struct credent
     return &account;
 }
 void calcom_account_close(struct calcom_account *) { shard_release(&shard); }
+bool calcom_account_renew(struct calcom_account *, const struct credential *) { return true; }
 const struct breaker *calcom_account_breaker(const struct calcom_account *) { return &breaker; }
 struct budget *calcom_account_budget(struct calcom_account *) { return &budget; }
 
