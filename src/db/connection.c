@@ -128,7 +128,7 @@ static void connect_start(struct connection *c)
 static void look_up(struct job *j)
 {
     struct connection *c = container_of(j, struct connection, look_up);
-    endpoint_find_route(&c->pool->endpoint, &c->route);
+    endpoint_find_route(&c->pool->endpoint, c->failures, &c->route);
 }
 
 static void looked_up(struct job *j)
@@ -156,7 +156,7 @@ void connection_open(struct connection *c)
         c->state = CONNECTION_LOOKING_UP;
         worker_give(p->config.worker, p->shard, &c->look_up, look_up, looked_up);
     } else {
-        endpoint_find_route(&p->endpoint, &c->route);
+        endpoint_find_route(&p->endpoint, c->failures, &c->route);
         connect_start(c);
     }
 }

@@ -82,22 +82,37 @@ static void add_addresses_of(struct route_writer *w, struct slice host, struct s
 
 static void end_list(const struct buffer *b, char *memory) { memory[b->length] = 0; }
 
-void endpoint_find_route(const struct endpoint *e, struct endpoint_route *r)
+/* Those before entry `first` go behind the others. */
+static void begin_list_at(char *list, uint32_t first)
+{
+    char turned[route_bytes_max], *rest = list;
+    for (; first > 0; first--) rest = strchr(rest, ',') + 1;
+    if (rest == list) return;
+    snprintf(turned, sizeof turned, "%s,%.*s", rest, (int)(rest - list) - 1, list);
+    memcpy(list, turned, strlen(list));
+}
+
+void endpoint_find_route(const struct endpoint *e, uint32_t attempt, struct endpoint_route *r)
 {
     struct route_writer w = { buffer_over(r->hosts, sizeof r->hosts - 1), buffer_over(r->addresses, sizeof r->addresses - 1),
                               buffer_over(r->ports, sizeof r->ports - 1), 0 };
-    struct slice hosts = option(e, "host"), ports = option(e, "port"), port = slice_of("");
-    const bool as_written = !endpoint_has_names(e);
-    while (!as_written && !slice_is_absent(hosts)) {
-        struct slice host = slice_split(&hosts, ',');
+    struct slice hosts = option(e, "host"), addresses = option(e, "hostaddr"), ports = option(e, "port"), port = slice_of("");
+    const bool has_names = endpoint_has_names(e), is_default = slice_is_absent(hosts) && slice_is_absent(addresses);
+    while (!slice_is_absent(hosts) || !slice_is_absent(addresses)) {
+        struct slice host = slice_split(&hosts, ','), address = slice_split(&addresses, ',');
         if (!slice_is_absent(ports)) port = slice_split(&ports, ','); /* one port for all, or one each */
-        if (is_name(host)) add_addresses_of(&w, host, port);
-        else add_entry(&w, host, slice_of(""), port);
+        if (has_names && is_name(host)) add_addresses_of(&w, host, port);
+        else add_entry(&w, host, address, port);
     }
     end_list(&w.hosts, r->hosts);
     end_list(&w.addresses, r->addresses);
     end_list(&w.ports, r->ports);
-    r->found = as_written || (w.entries > 0 && !w.hosts.overflowed && !w.addresses.overflowed && !w.ports.overflowed);
+    r->entries = w.entries;
+    r->found = is_default || (w.entries > 0 && !w.hosts.overflowed && !w.addresses.overflowed && !w.ports.overflowed);
+    if (!r->found || is_default) return;
+    begin_list_at(r->hosts, attempt % w.entries);
+    begin_list_at(r->addresses, attempt % w.entries);
+    begin_list_at(r->ports, attempt % w.entries);
 }
 
 /* -- connecting -- */
@@ -122,7 +137,7 @@ PGconn *endpoint_connect(const struct endpoint *e, const struct endpoint_route *
     for (const PQconninfoOption *o = e->options; o->keyword; o++) {
         if (o->val) set(&list, o->keyword, o->val);
     }
-    if (r->hosts[0]) {
+    if (r->entries > 0) {
         set(&list, "host", r->hosts);
         set(&list, "hostaddr", r->addresses);
         set(&list, "port", r->ports);

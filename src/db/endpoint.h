@@ -11,7 +11,10 @@ struct endpoint { PQconninfoOption *options; }; /* as libpq read the URL */
 void endpoint_close(struct endpoint *e);
 [[nodiscard]] bool endpoint_has_names(const struct endpoint *e); /* hosts that must be looked up */
 
-/* libpq's three lists, one entry a way to try. */
-struct endpoint_route { char hosts[1024], addresses[1024], ports[256]; bool found; };
-void endpoint_find_route(const struct endpoint *e, struct endpoint_route *r); /* blocks when the endpoint has names: any thread but a shard's */
+/* libpq's three lists, one entry a way to try; none: libpq's own default. libpq goes on to the next when one refuses; when one keeps silent nobody goes on, as the
+ * time-out ends the whole attempt: so each attempt begins one further. */
+constexpr uint32_t route_bytes_max = 1024;
+struct endpoint_route { char hosts[route_bytes_max], addresses[route_bytes_max], ports[route_bytes_max]; uint32_t entries; bool found; };
+/* Blocks when the endpoint has names: any thread but a shard's. */
+void endpoint_find_route(const struct endpoint *e, uint32_t attempt, struct endpoint_route *r);
 [[nodiscard]] PGconn *endpoint_connect(const struct endpoint *e, const struct endpoint_route *r); /* PQconnectStart; nullptr: no memory */

@@ -197,6 +197,24 @@ static void a_pool_finds_its_server_by_name(void **)
     middleman_close(&m);
 }
 
+/* Somebody who takes the connection and says nothing does not hide the server that stands behind him in the URL. */
+static void a_silent_server_is_passed_over_for_the_next(void **)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+    int silent = listen_at(AF_INET, &address, length);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &length), 0);
+    const char *url = database.runtime_url, *directory = strstr(url, "?host=") + strlen("?host=");
+    char both[700];
+    snprintf(both, sizeof both, "%.*s?host=127.0.0.1,%s&port=%u,5432", (int)strcspn(url, "?"), url, directory, ntohs(address.sin_port));
+    struct harness h;
+    harness_open(&h, one_connection(both, hasty_ms), nullptr);
+    ask_until_answered(&h);
+    assert_int_equal(counter_read(&db_pool_counters(h.pool)->timeouts), 1);
+    harness_close(&h);
+    close(silent);
+}
+
 struct look { enum connection_state state; uint32_t failures; bool draining; };
 static void look(struct harness *h, void *context)
 {
@@ -279,6 +297,7 @@ int main(int, char **arguments)
         cmocka_unit_test(a_unit_sent_into_a_session_that_is_gone_is_unavailable),
         cmocka_unit_test(a_unit_that_waits_behind_others_has_its_own_time),
         cmocka_unit_test(a_pool_finds_its_server_by_name),
+        cmocka_unit_test(a_silent_server_is_passed_over_for_the_next),
         cmocka_unit_test(a_name_that_nobody_knows_is_an_outage),
         cmocka_unit_test(a_drain_waits_for_the_helper_who_looks_a_name_up),
         cmocka_unit_test(a_pool_waits_for_the_schema),
