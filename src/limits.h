@@ -94,7 +94,7 @@ constexpr uint32_t call_id_bytes_max = 128; /* real ones: 32 to 37 characters; t
 constexpr uint32_t dedupe_max = 128 * 1024;
 /* Letters on their way into PostgreSQL: what its pipelines and their queue hold. Past it: letters wait in their mailboxes. */
 constexpr uint32_t filings_max = 1024;
-/* Their facts as JSON, where they are too long for the filing itself: at most four times a body. Past it: the letter waits a moment. */
+/* Their facts as JSON, where they are too long for the filing itself: four times a body and a little at most. Past it: the letter waits a moment. */
 constexpr uint64_t filing_heap_bytes = UINT64_C(256) << 20;
 constexpr uint32_t call_mailbox_max = 256;  /* letters not filed yet; transcript_updated may come at every turn of speech. Past it: 503 for that call */
 /* Retell's own maximum is 2 h; grace covers the retries of a lost call_ended. Then: closed as ended_unknown. Defaults of settings. */
@@ -115,6 +115,8 @@ constexpr uint32_t world_text_bytes_max = 200;
 constexpr uint32_t retell_event_name_bytes_max = 64;
 /* A field of a booking (date, name, service, e-mail: at most 254). A longer one is cut, and then not understood rather than booked. */
 constexpr uint32_t booking_text_bytes_max = 256;
+/* All that was said of a booking, as JSON: seven such texts whose every byte may take six (\b becomes \u0008), and their names. */
+constexpr uint32_t booking_json_bytes_max = 7 * 6 * booking_text_bytes_max + 512;
 
 /* -- journal -- */
 

@@ -6,7 +6,7 @@
 #include "base/log.h"
 
 constexpr uint64_t room_retry_us = 20'000; /* the heap is full of other letters' facts: they leave soon */
-static_assert(filing_heap_bytes >= UINT64_C(4) * http_body_bytes_max + 4096); /* retell_facts_bytes_max(): the largest letter finds room, or it would wait for ever */
+static_assert(filing_heap_bytes >= UINT64_C(4) * http_body_bytes_max + 4096 + booking_json_bytes_max); /* retell_facts_bytes_max(): the largest letter finds room, or it would wait for ever */
 
 /* -- what the letter says -- */
 

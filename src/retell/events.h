@@ -100,6 +100,7 @@ void retell_event_dedupe(const struct retell_event *e, struct buffer *dedupe);
  *                      booking {booking_facts_write()}
  *
  * Never access_token, never the transcript. Merging two events of a call goes field by field, inside `booking` too.
- * retell_facts_bytes_max() is always enough room: numbers may grow (1e14 has 15 digits), booking fields stand twice. */
+ * retell_facts_bytes_max() is always enough room: numbers may grow (1e14 has 15 digits), and so do control characters (\b becomes \u0008); what was said of
+ * a booking stands twice, and of the second time we only know how long it gets. */
 void retell_event_facts(const struct retell_event *e, struct buffer *json);
-static inline size_t retell_facts_bytes_max(const struct retell_event *e) { return 4 * e->body.length + 4096; }
+static inline size_t retell_facts_bytes_max(const struct retell_event *e) { return 4 * e->body.length + 4096 + booking_json_bytes_max; }
