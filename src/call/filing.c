@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 
-constexpr uint64_t room_retry_us = 20'000; /* the heap is full of other letters' facts: they leave soon */
+constexpr uint64_t room_retry_us = 20'000; /* the heap is full of other letters' facts, or the machine of something: they leave soon */
 static_assert(filing_heap_bytes >= UINT64_C(4) * http_body_bytes_max + 4096 + booking_json_bytes_max); /* retell_facts_bytes_max(): the largest letter finds room, or it would wait for ever */
 
 /* -- what the letter says -- */
@@ -132,14 +132,18 @@ static void room_may_be_there(struct timer *t)
     shard_make_ready(f->desk->shard, &f->task);
 }
 
+static void wait_for_room(struct filing *f)
+{
+    f->waiting = true;
+    timer_start(&f->desk->shard->timers, &f->timer, f->desk->shard->now_us + room_retry_us, room_may_be_there);
+}
+
 static bool take_room(struct filing *f)
 {
     f->room_bytes = retell_facts_bytes_max(f->mail->event);
     f->room = heap_acquire(&f->desk->heap, f->room_bytes);
-    if (f->room) return true;
-    f->waiting = true;
-    timer_start(&f->desk->shard->timers, &f->timer, f->desk->shard->now_us + room_retry_us, room_may_be_there);
-    return false;
+    if (!f->room) wait_for_room(f);
+    return f->room != nullptr;
 }
 
 void filing_give_room_back(struct filing *f)
@@ -228,14 +232,14 @@ static void decide_from(struct filing *f, const struct branch *b, const struct b
     f->reason = f->decision.reason;
 }
 
-/* Only the end of a call and its analysis decide. f->decision's pointers are good for this turn. */
-static void decide(struct filing *f)
+/* Only the end of a call and its analysis decide. f->decision's pointers are good for this turn. False: there is no memory for it at the moment. */
+static bool decide(struct filing *f)
 {
     f->decision = (struct after_call){ .wish = AFTER_CALL_NOTHING };
     const struct tenant_snapshot *t = f->desk->config.directory->current;
     const struct branch *branch = t ? tenant_branch_by_id(t, f->call->branch_id) : nullptr;
     bool decides = filing_happening(f->mail->event) == CALL_IT_ENDED || filing_happening(f->mail->event) == CALL_IT_WAS_ANALYZED;
-    if (!decides || f->booking_facts_bytes == 0 || !branch) return;
+    if (!decides || f->booking_facts_bytes == 0 || !branch) return true;
 
     struct heap heap;
     heap_init(&heap, 256 * 1024);
@@ -244,9 +248,14 @@ static void decide(struct filing *f)
     struct buffer numbers = buffer_over(memory, sizeof memory);
     struct booking_facts facts;
     struct json_document *d = json_parse(slice_from(f->booking_facts, f->booking_facts_bytes), &heap, &error);
+    if (!d) { /* PostgreSQL wrote them, so they are JSON */
+        wait_for_room(f);
+        return false;
+    }
     booking_facts_read(&facts, &(struct booking_sources){ .custom_analysis = json_root(d) }, &numbers);
     decide_from(f, branch, &facts);
     json_release(d, &heap);
+    return true;
 }
 
 static void write_intent(struct filing *f)
@@ -280,13 +289,12 @@ static bool slot_is_taken(const struct filing *f)
     return f->steady.unit.outcome == DB_CONFLICT && strcmp(f->steady.unit.constraint, "busy_ranges_no_overlap") == 0;
 }
 
-/* False: there is no intent, and f->decision is what to do instead. */
+/* False: there is no intent, and what to do instead is to be decided, or is f->decision. */
 static bool hand_over(struct filing *f)
 {
     const struct db_unit *u = &f->steady.unit;
     if (slot_is_taken(f)) {
         f->choice += 1;
-        decide(f);
         return false;
     }
     if (u->outcome != DB_OK || db_row_count(u, 0) != 1) { /* a service or a staff member that is gone by now, or our bug: people book it */
@@ -386,12 +394,16 @@ enum flow_status filing_run(struct filing *f)
         if (f->leave) return FLOW_DONE;
 
         if (read_filed(f)) {
-            decide(f);
-            while (f->decision.wish == AFTER_CALL_BOOK) {
+            do {
+                while (!decide(f)) {
+                    AWAIT(f, FILING_MEMORY_FOUND, !f->waiting);
+                    if (f->leave) return FLOW_DONE;
+                }
+                if (f->decision.wish != AFTER_CALL_BOOK) break;
                 write_intent(f);
                 AWAIT(f, FILING_INTENT_WRITTEN, !f->steady.running);
                 if (f->leave || hand_over(f)) return FLOW_DONE;
-            }
+            } while (f->decision.wish == AFTER_CALL_BOOK);
             if (f->decision.wish != AFTER_CALL_IMPOSSIBLE) return FLOW_DONE;
             refuse_operation(f);
             AWAIT(f, FILING_OPERATION_REFUSED, !f->steady.running);

@@ -1,5 +1,5 @@
-/* tests/simulation/torture.c: a world of one whole call, told in full and ending in a booking, in which nothing is wrong but one thing: the n-th allocation, operation of
- * a ring, unit of the database, descriptor or thread of the engine fails. The promises must hold for every n. An engine that cannot start may say so and end; whoever
+/* tests/simulation/torture.c: a world of two whole calls that end in a booking, one told in full and one by its analysis alone, which nothing else makes good. Nothing is
+ * wrong in it but one thing: the n-th allocation, operation of a ring, unit of the database, descriptor or thread of the engine fails. The promises must hold for every n. An engine that cannot start may say so and end; whoever
  * restarts it does. One that serves has to go on, or end itself where the contract says so (a journal that cannot write). */
 #include "base/ensure.h"
 #include "process.h"
@@ -18,7 +18,17 @@ static bool is_whole(const struct planned_call *c)
     return c->wants_booking && c->starts_at_us != 0 && c->name[0] && c->from[0] == '+' && c->names_service && !c->unknown_number && c->tells == ALL && !c->body_is_long;
 }
 
-/* Calm, and everybody stays at home but the first whole caller. */
+static void tell(struct planned_call *c, const struct plan *p, uint8_t tells, uint64_t after_us)
+{
+    if (c->is_late) plan_print_number(c->to, p, c->company, 0); /* nothing changes here */
+    c->tells = tells;
+    c->repeats = c->bogus = 0;
+    c->reorders = false;
+    c->begins_at_us = world_begins_at_us + after_us;
+    c->duration_ms = 10'000;
+}
+
+/* Calm, and everybody stays at home but the first two whole callers. */
 void torture_plan(struct plan *p)
 {
     p->network.reset_per_connection = p->network.half_open_per_connection = p->network.slow_per_connection = 0;
@@ -27,18 +37,16 @@ void torture_plan(struct plan *p)
     p->database = (struct database_climate){ .connect_us = p->database.connect_us, .unit_us = p->database.unit_us };
     p->fault_count = p->incident_count = 0;
     p->stalls_per_step = 0;
-    struct planned_call *whole = nullptr;
+    uint32_t callers = 0;
     for (uint32_t n = 0; n < p->call_count; n++) {
         struct planned_call *c = &p->calls[n];
-        if (!whole && is_whole(c)) whole = c;
-        c->is_left_out = c != whole;
+        c->is_left_out = callers == 2 || !is_whole(c);
+        if (c->is_left_out) continue;
+        if (callers == 0) tell(c, p, c->tells, 5 * second_us);
+        else tell(c, p, 1 << SCRIPT_ANALYZED, 25 * second_us);
+        callers += 1;
     }
-    ensure(whole != nullptr); /* there are fifty callers at least; another seed has one */
-    if (whole->is_late) plan_print_number(whole->to, p, whole->company, 0); /* nothing changes here */
-    whole->repeats = whole->bogus = 0;
-    whole->reorders = false;
-    whole->begins_at_us = world_begins_at_us + 5 * second_us;
-    whole->duration_ms = 10'000;
+    ensure(callers == 2); /* there are fifty callers at least; another seed has two */
     p->calm_at_us = world_begins_at_us + 90 * second_us; /* told, filed and booked */
     p->ends_at_us = p->calm_at_us + 900 * second_us;     /* whatever was put off for minutes has come up again, and the call is forgotten */
 }
