@@ -88,7 +88,8 @@ static void copy_text(char *to, size_t room, struct slice text)
     to[length] = 0;
 }
 
-static void read_attendee(struct booking *b, struct slice json)
+/* False: there is no memory for it. Without the attendee our own booking would look like somebody else's. */
+static bool read_attendee(struct booking *b, struct slice json)
 {
     struct heap heap;
     heap_init(&heap, 64 * 1024);
@@ -98,17 +99,17 @@ static void read_attendee(struct booking *b, struct slice json)
     copy_text(b->attendee_phone, sizeof b->attendee_phone, json_get_text(attendee, "phone"));
     copy_text(b->time_zone, sizeof b->time_zone, json_get_text(attendee, "time_zone"));
     json_release(d, &heap);
+    return d != nullptr;
 }
 
 /* Columns as in db/statements.h, LOAD_INTENT. */
-static void read_row(struct booking *b)
+static bool read_row(struct booking *b)
 {
     const struct db_unit *u = &b->steady.unit;
     copy_text(b->reference, sizeof b->reference, db_text(u, 0, 0, 5));
     b->calcom_event_type_id = db_integer(u, 0, 0, 9);
     b->starts_at_us = db_integer(u, 0, 0, 10);
     b->ends_at_us = db_integer(u, 0, 0, 11);
-    read_attendee(b, db_text(u, 0, 0, 12));
     struct slice payload = db_text(u, 0, 0, 13);
     ensure(payload.length > 0 && payload.length <= sizeof b->payload); /* bounded where it was written */
     memcpy(b->payload, payload.start, payload.length);
@@ -120,6 +121,7 @@ static void read_row(struct booking *b)
     b->parked = !db_is_null(u, 0, 0, 19);
     struct hash128 tenant = hash128_stable(slice_from(&b->company_id, sizeof b->company_id));
     b->calendar = hash128_mix(tenant, hash128_stable(db_text(u, 0, 0, 8)));
+    return read_attendee(b, db_text(u, 0, 0, 12));
 }
 
 /* B13: a pending booking is asked after until somebody at Cal.com has decided, or nobody has and its time is past. It is never created again. */
@@ -130,7 +132,7 @@ static void look_whether_decided(struct booking *b)
     if (b->desk->shard->wall_us > b->starts_at_us + reconcile_after_start_us) plan_refuse(b, "never_confirmed");
 }
 
-/* False: nothing to do for this flow. */
+/* False: nothing to do for this flow, or no memory to do it: the row waits for the sweep. */
 static bool read_intent(struct booking *b)
 {
     const struct db_unit *u = &b->steady.unit;
@@ -140,7 +142,7 @@ static bool read_intent(struct booking *b)
     bool sent = slice_equal(state, slice_of("sending")) || slice_equal(state, slice_of("unknown"));
     b->awaited = slice_equal(state, slice_of("pending"));
     if (!sent && !b->awaited && !slice_equal(state, slice_of("written"))) return false; /* settled */
-    read_row(b);
+    if (!read_row(b)) return false;
     b->maybe_sent = sent || b->awaited;
     b->plan = PLAN_TRY;
     if (sent) look_up_whole(b, "found_unfinished");

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 
-constexpr uint64_t room_retry_us = 20'000; /* the heap is full of other letters' facts, or the machine of something: they leave soon */
+constexpr uint64_t room_retry_us = 20'000; /* the heap is full of other letters' facts, which leave soon; or there is no memory, which passes */
 static_assert(filing_heap_bytes >= UINT64_C(4) * http_body_bytes_max + 4096 + booking_json_bytes_max); /* retell_facts_bytes_max(): the largest letter finds room, or it would wait for ever */
 
 /* -- what the letter says -- */

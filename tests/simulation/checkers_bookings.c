@@ -276,6 +276,8 @@ static void check_intent(const struct intent_row *i)
     check_words(i, c);
     PROMISE(slice_is_absent(i->reference) || live_bookings_of(i->reference) <= 1, "an intent has one booking at most", "intent %lld of %s has %u at Cal.com", (long long)i->id, c->id,
             live_bookings_of(i->reference));
+    PROMISE(!torture_takes_memory() || !job_of(i, "reconcile"), "no memory for a moment is no doubt about a booking", "intent %lld of %s is " SLICE_FORMAT, (long long)i->id, c->id,
+            slice_print(i->last_error));
     if (!is_in(i, "refused")) check_range(i);
     if (is_in(i, "booked")) check_booked(i, "accepted");
     else if (is_in(i, "pending")) check_booked(i, "pending");

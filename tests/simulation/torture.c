@@ -1,6 +1,7 @@
-/* tests/simulation/torture.c: a world of two whole calls that end in a booking, one told in full and one by its analysis alone, which nothing else makes good. Nothing is
- * wrong in it but one thing: the n-th allocation, operation of a ring, unit of the database, descriptor or thread of the engine fails. The promises must hold for every n. An engine that cannot start may say so and end; whoever
- * restarts it does. One that serves has to go on, or end itself where the contract says so (a journal that cannot write). */
+/* tests/simulation/torture.c: a world of two whole calls that end in a booking, one told in full and one by its analysis alone, which nothing else makes good.
+ * Nothing is wrong in it but one thing: the n-th allocation, operation of a ring, unit of the database, descriptor or thread of the engine fails. The promises must
+ * hold for every n. An engine that cannot start may say so and end; whoever restarts it does. One that serves has to go on, or end itself where the contract says so
+ * (a journal that cannot write). */
 #include "base/ensure.h"
 #include "process.h"
 #include "world.h"
