@@ -136,6 +136,13 @@ static void tell_what_it_said(struct child *c, bool held)
     close(c->said);
 }
 
+/* A word of the command line that only the world itself could judge. */
+[[noreturn]] static void give_up(struct child *c)
+{
+    tell_what_it_said(c, false);
+    exit(world_not_understood);
+}
+
 static char commit[64] = "unknown";
 
 static void tell_failure(const struct options *o, const struct child *c, const char *why)
@@ -149,6 +156,7 @@ static void tell_failure(const struct options *o, const struct child *c, const c
 /* true: it lives once more. */
 static bool ended(struct child *c, int status, const struct options *o, struct sum *s)
 {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == world_not_understood) give_up(c);
     bool held = WIFEXITED(status) && WEXITSTATUS(status) == 0 && c->report->has_ended;
     bool is_second = o->twice && c->lives_left == 1;
     tell_what_it_said(c, held);
@@ -225,6 +233,8 @@ static void torture(struct options *o, struct sum *s)
     live_all(o, s);
     if (s->failed > 0) return;
     printf("%s: %" PRIu64 " of them\n", failure_names[o->world.tortures], s->tortured);
+    s->failed = s->tortured == 0; /* a whole call needs some of each: nobody has counted */
+    if (s->failed > 0) return;
     if (s->figures.bookings == 0) puts("(In this world nothing is booked, even if nothing fails: another seed's caller gets further.)");
     o->worlds = s->tortured;
     o->world.nth = 1;
@@ -316,7 +326,7 @@ static bool read_option(struct options *o, const char *name, const char *value, 
     if (strcmp(name, "--torture") == 0) return o->world.is_torture = read_failure(value, &o->world.tortures);
     if (strcmp(name, "--nth") == 0) return read_number(value, UINT64_MAX, &o->world.nth);
     if (strcmp(name, "--seed") == 0) return read_number(value, UINT64_MAX, &o->world.seed);
-    if (strcmp(name, "--worlds") == 0) return read_number(value, UINT64_MAX, &o->worlds);
+    if (strcmp(name, "--worlds") == 0) return read_number(value, UINT64_MAX, &o->worlds) && o->worlds > 0;
     if (strcmp(name, "--minutes") == 0 && read_number(value, 7 * 24 * 60, &number)) return (o->world.minutes = (uint32_t)number) > 0;
     if (strcmp(name, "--patience") == 0 && read_number(value, UINT32_MAX, &number)) return (o->patience_s = (uint32_t)number) > 0;
     if (strcmp(name, "--jobs") == 0 && read_number(value, JOBS_MAX, &number)) return (o->jobs = (uint32_t)number) > 0;
@@ -328,14 +338,13 @@ int main(int count, char **arguments)
     static struct options o = { .world = { .seed = 1, .minutes = 1 }, .worlds = 1, .jobs = 1, .patience_s = 120 };
     for (int n = 1, taken; n < count; n += taken)
         if (!read_option(&o, arguments[n], n + 1 < count ? arguments[n + 1] : nullptr, &taken)) return usage();
+    read_commit();
+    if (!open_tls()) return 2; /* first: whether a world has TLS is a part of its plan */
     if (o.only_plan) {
-        dice_seed(o.world.seed);
-        plan_draw(&world.plan, o.world.seed, o.world.minutes);
+        if (!world_draw_plan(&o.world)) return world_not_understood;
         plan_print(&world.plan);
         return 0;
     }
-    read_commit();
-    if (!open_tls()) return 2;
     struct sum sum = {};
     if (o.world.is_torture) torture(&o, &sum);
     else live_all(&o, &sum);

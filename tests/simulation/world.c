@@ -230,24 +230,30 @@ struct world_figures world_figures(void)
 
 /* -- from the beginning to the end -- */
 
-static void leave_out(struct slice entries)
+static bool leave_out(struct slice entries)
 {
     while (!slice_is_empty(entries)) {
         struct slice one = slice_split(&entries, ',');
         char entry[16];
         snprintf(entry, sizeof entry, SLICE_FORMAT, slice_print(one));
         if (plan_leave_out(&world.plan, entry)) continue;
-        fprintf(stderr, "simulate: --without: the plan has no %s\n", entry);
-        _exit(2);
+        fprintf(stderr, "simulate: --without: the plan of seed %" PRIu64 " has no %s\n", world.plan.seed, entry);
+        return false;
     }
+    return true;
 }
 
-static void begin(const struct world_options *o)
+bool world_draw_plan(const struct world_options *o)
 {
     dice_seed(o->seed);
     plan_draw(&world.plan, o->seed, o->minutes);
     if (o->is_torture) torture_plan(&world.plan);
-    if (o->without) leave_out(slice_from_text(o->without));
+    return !o->without || leave_out(slice_from_text(o->without));
+}
+
+static void begin(const struct world_options *o)
+{
+    if (!world_draw_plan(o)) _exit(world_not_understood);
     world_set_wall(world.plan.wall_us);
     world.shards = world.plan.shards;
     fibers_stall(world.plan.stalls_per_step);

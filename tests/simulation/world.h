@@ -29,6 +29,8 @@ extern const char world_secret_text[]; /* that API keys in the database are seal
 /* Draws the plan, lives it through, checks what must hold, and returns; or ends in world_broken(). Once per operating system process. `without`: entries of the plan to leave out. */
 struct world_options { uint64_t seed; uint32_t minutes; const char *without; bool tells; bool is_torture; enum seam_failure tortures; uint64_t nth; /* torture.c; 0: none fails */ };
 void world_live(const struct world_options *o);
+[[nodiscard]] bool world_draw_plan(const struct world_options *o); /* without living it; false: it has no such entry, which stderr was told */
+constexpr int world_not_understood = 2;                            /* the status with which a world ends that was asked for what is not in it */
 /* What went wrong in it, by kind, and what there was. */
 #define WORLD_FIGURES(X) X(calls) X(deliveries) X(acknowledged) X(bookings) X(engine_starts) X(kills) X(drains) X(freezes) X(clock_jumps) X(tenant_changes) X(host_edits)         \
     X(network_resets) X(network_half_opens) X(network_refused) X(network_partitions) X(disk_torn) X(disk_lost) X(disk_garbled) X(disk_full) X(disk_failed) X(database_downs)         \
