@@ -32,8 +32,7 @@ static void tell(struct planned_call *c, const struct plan *p, uint8_t tells, ui
 /* Calm, and everybody stays at home but the first two whole callers. */
 void torture_plan(struct plan *p)
 {
-    p->network.reset_per_connection = p->network.half_open_per_connection = p->network.slow_per_connection = 0;
-    p->network.refuse_per_connect = p->network.unreachable_per_connect = p->network.lost_per_connect = 0;
+    p->network = (struct network_climate){ .latency_us = p->network.latency_us, .segment_bytes_max = p->network.segment_bytes_max, .window_bytes = p->network.window_bytes };
     p->disk = (struct disk_climate){ .write_us = p->disk.write_us, .sync_us = p->disk.sync_us, .capacity_bytes = p->disk.capacity_bytes };
     p->database = (struct database_climate){ .connect_us = p->database.connect_us, .unit_us = p->database.unit_us };
     p->fault_count = p->incident_count = 0;

@@ -208,10 +208,17 @@ static void count_delivery(void *context, const struct retell_delivery *d)
 
 static void count_booking(void *context, const struct booking_at_calcom *) { ((struct world_figures *)context)->bookings += 1; }
 
+/* Of both machines, where there were two. */
+static struct disk_counters disks(void)
+{
+    struct disk_counters d = disk_counters(world.disk), other = world.other_disk ? disk_counters(world.other_disk) : (struct disk_counters){};
+    return (struct disk_counters){ d.writes + other.writes, d.torn + other.torn, d.lost + other.lost, d.garbled + other.garbled, d.full + other.full, d.failed + other.failed };
+}
+
 struct world_figures world_figures(void)
 {
     struct network_counters n = network_counters();
-    struct disk_counters d = disk_counters(world.disk);
+    struct disk_counters d = disks();
     struct database_counters b = database_counters();
     struct world_figures f = {
         .engine_starts = world.engine_starts, .kills = incidents_met[INCIDENT_KILL_ENGINE], .drains = incidents_met[INCIDENT_STOP_ENGINE], .freezes = incidents_met[INCIDENT_FREEZE_ENGINE],
