@@ -41,7 +41,11 @@ class Soak:
 
     def add(self, lane, figures):
         with self.lock:
-            self.sums[lane].update({name: number for name, number in figures.items() if isinstance(number, int)})
+            for name, number in figures.items():
+                if isinstance(number, dict):  # of the worlds: each fault of Cal.com, and in how many of them each thing was met
+                    self.sums[lane].update({f"{name}: {kind}": count for kind, count in number.items()})
+                else:
+                    self.sums[lane].update({name: number})
 
     def fail(self, what, again):
         with self.lock:
