@@ -104,7 +104,7 @@ static const struct job_row *job_of(const struct intent_row *i, const char *kind
     return nullptr;
 }
 
-static const struct planned_call *call_of(const struct intent_row *i)
+const struct planned_call *call_of_intent(const struct intent_row *i)
 {
     const struct slice prefix = slice_of("after_call:");
     return slice_starts_with(i->operation_key, prefix) ? planned_call_by_id(slice_skip(i->operation_key, prefix.length)) : nullptr;
@@ -169,7 +169,7 @@ static bool may_be_offered(const struct planned_call *c) { return c && (c->time[
 
 static void check_booked(const struct intent_row *i, const char *status)
 {
-    PROMISE(may_be_offered(call_of(i)), "only what Cal.com offers is booked", "intent %lld of " SLICE_FORMAT, (long long)i->id, slice_print(i->operation_key));
+    PROMISE(may_be_offered(call_of_intent(i)), "only what Cal.com offers is booked", "intent %lld of " SLICE_FORMAT, (long long)i->id, slice_print(i->operation_key));
     const struct appointment_row *a = appointment_of(i);
     PROMISE(a && texts_equal(a->status, strcmp(status, "accepted") == 0 ? "accepted" : "pending"), "what is booked is an appointment", "intent %lld: " SLICE_FORMAT, (long long)i->id,
             slice_print(a ? a->status : slice_absent));
@@ -270,7 +270,7 @@ static void check_range(const struct intent_row *i)
 
 static void check_intent(const struct intent_row *i)
 {
-    const struct planned_call *c = call_of(i);
+    const struct planned_call *c = call_of_intent(i);
     PROMISE(c && c->wants_booking, "no intent is made up", "intent %lld, " SLICE_FORMAT, (long long)i->id, slice_print(i->operation_key));
     check_tenant(i, c);
     check_words(i, c);
@@ -293,7 +293,7 @@ static void check_agreement(const struct planned_call *c)
     uint8_t over = filed_events(c) >> SCRIPT_ENDED;
     uint32_t intents = 0;
     const struct store *s = database_store();
-    for (uint32_t n = 0; n < store_booking_intents_count(s); n++) intents += call_of(store_booking_intents_at(s, n)) == c;
+    for (uint32_t n = 0; n < store_booking_intents_count(s); n++) intents += call_of_intent(store_booking_intents_at(s, n)) == c;
     uint32_t expected = over && c->wants_booking && !c->unknown_number;
     PROMISE(intents == expected, "every agreement is an intent, once", "%s has %u, expected %u", c->id, intents, expected);
 }

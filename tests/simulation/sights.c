@@ -1,4 +1,4 @@
-/* tests/simulation/sights.c: what a world has met of what it is lived for: an outcome that stayed unknown, a double that was cancelled, a journal that was full. It
+/* tests/simulation/sights.c: what a world has met of what it is lived for: two callers for one slot, an outcome that stayed unknown, a journal that was full. It
  * judges nothing. A promise about something that no world ever meets is no promise: main.c counts in how many worlds each was met, so that "never" can be seen. */
 #include <stdlib.h>
 #include "base/ensure.h"
@@ -75,6 +75,47 @@ static void add_rows(void)
 
 static void add_booking(void *, const struct booking_at_calcom *b) { seen.doubles_cancelled += b->is_double; }
 
+/* -- who lived there, and what they did -- */
+
+static bool is_same_wish(const struct planned_call *a, const struct planned_call *b)
+{
+    return a->company == b->company && a->starts_at_us == b->starts_at_us && plan_service_said(&world.plan, a) == plan_service_said(&world.plan, b);
+}
+
+static void add_rivals(void)
+{
+    const struct store *s = database_store();
+    for (uint32_t n = 0; n < store_booking_intents_count(s); n++)
+        for (uint32_t m = 0; m < n; m++) {
+            const struct planned_call *a = call_of_intent(store_booking_intents_at(s, n)), *b = call_of_intent(store_booking_intents_at(s, m));
+            seen.slots_wanted_twice += a && b && a->starts_at_us != 0 && is_same_wish(a, b);
+        }
+}
+
+static bool is_changed_during(const struct planned_call *c)
+{
+    for (uint32_t n = 0; n < world.plan.incident_count; n++) {
+        const struct planned_incident *i = &world.plan.incidents[n];
+        bool is_change = i->kind == INCIDENT_TENANTS_CHANGE && !i->is_left_out;
+        if (is_change && i->at_us > c->begins_at_us && i->at_us < c->begins_at_us + c->duration_ms * UINT64_C(1'000)) return true;
+    }
+    return false;
+}
+
+static void add_plan(void)
+{
+    const struct plan *p = &world.plan;
+    for (uint32_t n = 0; n < p->call_count; n++) {
+        const struct planned_call *c = &p->calls[n];
+        bool is_filed = !c->is_left_out && call_row_of(c);
+        seen.numbers_withheld += is_filed && c->from[0] != '+';
+        seen.changed_mid_call += is_filed && is_changed_during(c);
+    }
+    for (uint32_t n = 0; n < p->company_count; n++) seen.keys_shared += p->companies[n].credential != n;
+    seen.handed_over = world.former_engine != nullptr;
+    seen.with_tls = p->tls;
+}
+
 /* -- what the engine says of itself -- */
 
 void sights_see_line(const struct json_value *line)
@@ -105,6 +146,8 @@ struct world_sights world_sights(void)
 {
     make_room(1);
     add_rows();
+    add_rivals();
+    add_plan();
     calcom_each_booking(add_booking, nullptr);
     seen.answered_503 = retell_answers(503);
     seen.never_answered = retell_answers(0);

@@ -124,10 +124,11 @@ void checkers_see_attempt(const struct retell_attempt *a);
 void checkers_see_log(const char *line, size_t length);
 
 /* -- sights.c -- */
-/* What was met of what worlds are lived for. intents_unknown, intents_pending: at some time; parked: people were asked to find out. */
+/* What was met of what worlds are lived for. slots_wanted_twice: pairs of agreements about the same start of the same service; keys_shared: companies that have another's
+ * Cal.com key; changed_mid_call: calls during which the configuration was written anew; intents_unknown, intents_pending: at some time; parked: people were asked to find out. */
 #define WORLD_SIGHTS(X) X(intents_booked) X(intents_refused) X(intents_pending) X(hosts_accepted) X(hosts_declined) X(intents_unknown) X(unknown_booked) X(unknown_refused)       \
     X(intents_parked) X(parked_settled) X(second_attempts) X(third_attempts) X(doubles_cancelled) X(calls_never_ended) X(webhooks_quarantined) X(webhooks_unrouted)                 \
     X(journals_full) X(refused_for_full_journal) X(refused_for_no_room) X(answered_503) X(never_answered) X(torn_tails) X(replays) X(replays_on_other_shards) X(breakers_opened)     \
-    X(throttled) X(budgets_used_up)
+    X(throttled) X(budgets_used_up) X(slots_wanted_twice) X(numbers_withheld) X(keys_shared) X(changed_mid_call) X(handed_over) X(with_tls)
 struct world_sights { WORLD_SIGHTS(WORLD_FIGURE_FIELD) };
 [[nodiscard]] struct world_sights world_sights(void); /* at the end, once */
