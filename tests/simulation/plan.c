@@ -43,7 +43,7 @@ static const char *const theme_names[] = { THEMES(THEME_NAME) };
 
 static void draw_theme(struct plan *p)
 {
-    static const enum theme themes[] = { THEME_LATE_COMMITS, THEME_NARROW_BUDGET, THEME_RESTLESS_TENANTS, THEME_FALSE_REFUSALS };
+    static const enum theme themes[] = { THEME_LATE_COMMITS, THEME_NARROW_BUDGET, THEME_RESTLESS_TENANTS, THEME_FALSE_REFUSALS, THEME_DOUBLES };
     struct prng d = dice_for(p->seed, FOR_THEME, 0);
     uint64_t drawn = prng_below(&d, 10);
     p->theme = drawn < sizeof themes / sizeof *themes ? themes[drawn] : THEME_NONE;
@@ -257,6 +257,18 @@ static void share_two_hosts(struct planned_company *c)
     }
 }
 
+/* Of what is only pending Cal.com keeps no key: two creates that do not see each other are two bookings. Each with a host of its own, who may leave it pending. */
+static void have_everything_confirmed(struct planned_company *c)
+{
+    int64_t first_host = 104 + 10 * (c->id - 101);
+    for (uint32_t n = 0; n < c->service_count; n++) {
+        struct planned_service *s = &c->services[n];
+        s->kind = PLAN_CONFIRMED;
+        s->host = first_host + n;
+        s->second_host = s->second_event_type = 0;
+    }
+}
+
 static void draw_company(struct plan *p, uint32_t n, struct prng *d, bool keys_change)
 {
     static const char *const zones[] = { "Europe/Berlin", "Europe/Berlin", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata" };
@@ -273,6 +285,7 @@ static void draw_company(struct plan *p, uint32_t n, struct prng *d, bool keys_c
     c->service_count = (uint32_t)between(d, 1, PLAN_SERVICES_MAX);
     for (uint32_t s = 0; s < c->service_count; s++) draw_service(c, n, s, d);
     if (p->theme == THEME_LATE_COMMITS) share_two_hosts(c);
+    if (p->theme == THEME_DOUBLES) have_everything_confirmed(c);
 }
 
 static void draw_tenants(struct plan *p, const struct weather *w)
@@ -476,12 +489,21 @@ static struct planned_fault *set_fault(struct plan *p, uint32_t n)
     return &p->faults[n];
 }
 
+/* A minute of look-ups after 45 s of patience. Nothing else goes wrong at Cal.com: what is decided there before the first create has landed nobody looks at again. */
+static void draw_doubles(struct plan *p, struct prng *d, double rate)
+{
+    p->fault_count = 0;
+    PRINT_INTO(set_fault(p, 0)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"endpoint\":\"create_booking\",\"delay_ms\":%llu,\"faults\":[\"late_commit\"]}",
+               (unsigned long long)(prng_next(d) >> 12), rate, (unsigned long long)between(d, 107'000, 118'000));
+}
+
 static void draw_faults_of_theme(struct plan *p)
 {
     struct prng d = dice_for(p->seed, FOR_THEME, 2);
     double rate = 0.1 + 0.1 * (double)prng_below(&d, 3);
     unsigned long long create_seed = prng_next(&d) >> 12, list_seed = prng_next(&d) >> 12;
     if (p->theme == THEME_LATE_COMMITS) draw_late_commits(set_fault(p, 0), &d, rate, 1);
+    if (p->theme == THEME_DOUBLES) draw_doubles(p, &d, 0.2 + rate);
     if (p->theme != THEME_FALSE_REFUSALS) return;
     PRINT_INTO(set_fault(p, 0)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"status\":400,\"endpoint\":\"create_booking\",\"faults\":[\"refused_after_commit\",\"conflict_of_our_own\"]}",
                create_seed, 0.1 + rate);
@@ -569,17 +591,23 @@ static void change_restlessly(struct plan *p)
     change_at(p, &d, p->calm_at_us - between(&d, 5 * second_us, 90 * second_us));
 }
 
-/* Somebody decides about what is pending, whatever the weather. */
+static void have_pending_decided(struct plan *p)
+{
+    uint32_t before = p->incident_count;
+    for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
+    for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = HOST_SETTLES_PENDING;
+}
+
+/* Somebody decides about what is pending, whatever the weather; but where it comes in pairs, nobody does. */
 static void draw_incidents(struct plan *p, const struct weather *w, struct prng *d)
 {
     for (uint64_t k = 0; k < INCIDENT_KIND_COUNT; k++) {
         double bad = w->of[incident_table[k].of];
         uint64_t most = bad > 0 ? 1 + (uint64_t)(bad * incident_table[k].most) : 0;
+        if (k == INCIDENT_HOST_EDITS && p->theme == THEME_DOUBLES) continue;
         for (uint64_t count = prng_below(d, most + 1); count > 0; count--) add_incident(p, (enum incident_kind)k);
     }
-    uint32_t before = p->incident_count;
-    for (uint32_t n = 0; n < 3; n++) add_incident(p, INCIDENT_HOST_EDITS);
-    for (uint32_t n = before; n < p->incident_count; n++) p->incidents[n].extra = HOST_SETTLES_PENDING;
+    if (p->theme != THEME_DOUBLES) have_pending_decided(p);
     change_in_an_outage(p);
     change_restlessly(p);
 }

@@ -84,7 +84,8 @@ struct planned_incident { uint32_t number; bool is_left_out; enum incident_kind 
     X(LATE_COMMITS)     /* Cal.com books what its client has given up, and meanwhile another one got the host whose turn it was: every event type has the same two */ \
     X(NARROW_BUDGET)    /* one key for nearly everybody, and a few requests a minute */                                                                     \
     X(RESTLESS_TENANTS) /* the configuration is written anew all the time, twice in a moment at last, and shards are out of step */                         \
-    X(FALSE_REFUSALS)   /* Cal.com says no to what it has booked, and who looks for it is often told nothing */
+    X(FALSE_REFUSALS)   /* Cal.com says no to what it has booked, and who looks for it is often told nothing */                                             \
+    X(DOUBLES)          /* Cal.com books what its client has looked for six times and then sent again; all of it waits for a host's word, so both are there */
 #define THEME_ENUMERATOR(name) THEME_##name,
 enum theme : uint8_t { THEMES(THEME_ENUMERATOR) THEME_COUNT };
 
