@@ -510,6 +510,48 @@ static void draw_faults_of_theme(struct plan *p)
     PRINT_INTO(set_fault(p, 1)->rule, "{\"seed\":%llu,\"rate\":%.3f,\"endpoint\":\"list_bookings\",\"faults\":[\"lookup_fails\"]}", list_seed, 0.7);
 }
 
+static bool has_room_for_more_faults(const struct plan *p)
+{
+    return p->fault_count > 0 && p->fault_count < PLAN_FAULTS_MAX && p->theme != THEME_DOUBLES;
+}
+
+/* F23: only of creates, and where webhooks are. */
+static void draw_late_replies(struct plan *p, struct prng d)
+{
+    if (p->subscriber == PLAN_NO_SUBSCRIBER || !has_room_for_more_faults(p) || !happens(&d, 0.5)) return;
+    PRINT_INTO(set_fault(p, p->fault_count)->rule, "{\"seed\":%llu,\"rate\":0.3,\"endpoint\":\"create_booking\",\"delay_ms\":%llu,\"faults\":[\"reply_after_webhooks\"]}",
+               (unsigned long long)(prng_next(&d) >> 12), (unsigned long long)between(&d, 100, 20'000));
+}
+
+/* So many kinds that some dozens of worlds meet every one. */
+static void draw_variety(struct plan *p, struct prng d)
+{
+    if (!has_room_for_more_faults(p) || !happens(&d, 0.6)) return;
+    struct planned_fault *f = set_fault(p, p->fault_count);
+    struct buffer b = buffer_over(f->rule, sizeof f->rule - 1);
+    struct json_writer w = json_writer_over(&b);
+    json_begin_object(&w, nullptr);
+    json_add_integer(&w, "seed", (int64_t)(prng_next(&d) >> 12));
+    json_add_real(&w, "rate", 0.12);
+    json_begin_array(&w, "faults");
+    for (uint64_t more = 20; more > 0;) {
+        enum sim_fault fault = (enum sim_fault)prng_below(&d, SIM_FAULT_COUNT);
+        if (!is_drawn(p, fault)) continue;
+        json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
+        more -= 1;
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    ensure(!b.overflowed);
+}
+
+/* What the rules of the weather meet in one world of a hundred. Only where Cal.com misbehaves anyway, and after its other rules. */
+static void draw_rare_faults(struct plan *p)
+{
+    draw_late_replies(p, dice_for(p->seed, FOR_CALCOM, 1));
+    draw_variety(p, dice_for(p->seed, FOR_CALCOM, 2));
+}
+
 /* Which trouble brings it, and how many of it there are at most. */
 static const struct { enum trouble of; uint32_t most; } incident_table[INCIDENT_KIND_COUNT] = {
     [INCIDENT_KILL_ENGINE] = { TROUBLE_CRASHES, 6 },        [INCIDENT_STOP_ENGINE] = { TROUBLE_CRASHES, 2 },  [INCIDENT_FREEZE_ENGINE] = { TROUBLE_CRASHES, 1 },
@@ -658,6 +700,7 @@ void plan_draw(struct plan *p, uint64_t seed, uint32_t minutes)
     draw_calls(p, &d, minutes);
     draw_faults(p, &weather, &d);
     draw_faults_of_theme(p);
+    draw_rare_faults(p);
     draw_incidents(p, &weather, &d);
     number_late_calls(p);
 }

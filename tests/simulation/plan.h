@@ -96,7 +96,7 @@ struct planned_room { uint32_t calls, webhooks, connections; };
 enum planned_subscriber : uint8_t { PLAN_NO_SUBSCRIBER, PLAN_ENGINE_SUBSCRIBES, PLAN_NOBODY_SUBSCRIBES };
 
 /* A rule for ringsim's faults.c, as its JSON. */
-struct planned_fault { uint32_t number; bool is_left_out; uint64_t at_us, until_us; char rule[256]; };
+struct planned_fault { uint32_t number; bool is_left_out; uint64_t at_us, until_us; char rule[768]; };
 
 struct plan {
     uint64_t seed;
