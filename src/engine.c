@@ -343,6 +343,7 @@ static void stop(struct shard *s)
 static void finish(struct shard *s)
 {
     struct engine *e = s->resident;
+    if (!e->draining) give_up(s->group->refusal); /* another shard was not to be had: this one has never run, so nothing of it is joined */
     atomic_store_explicit(&e->shared->engines[s->index], nullptr, memory_order_release);
     http_server_close(e->server);
     webhook_door_close(&e->door);

@@ -1,18 +1,22 @@
 """Seen from outside: metrics, health, logs, commands (SCENARIOS PR-05), and ./run itself."""
 
+import contextlib
+import http.client as http_client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from conftest import PREFIX, ROOT, a_world
-from retell_caller import Caller
-from world import http
+from retell_caller import Caller, sign
+from world import http, wait_until
 
 
 def test_promtool_finds_nothing_to_say_about_the_metrics(world, caller):
@@ -82,6 +86,37 @@ def test_a_taken_port_is_said_in_a_sentence(world):
     done = subprocess.run([PREFIX / "bin" / "ringmaster", "serve", "--listen", f"127.0.0.1:{world.engine.port}"], capture_output=True, text=True, timeout=30,
                           env={**os.environ, **world.engine.environment(journal_directory=world.directory / "another-journal")})
     assert done.returncode != 0 and "taken" in done.stderr, done.stderr
+
+
+def start_beside(world, *, preexec=None, **settings):
+    """An engine that is none of the world's own: at a port of its own, in this process's hands."""
+    return subprocess.Popen([PREFIX / "bin" / "ringmaster", "serve", "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True, preexec_fn=preexec, cwd="/",
+                            env={**os.environ, **world.engine.environment(**settings)})
+
+
+def what_it_said(engine, seconds=20):
+    """Status and last words of one that ends by itself, or is ended after so long."""
+    try:
+        said = engine.communicate(timeout=seconds)[1]
+    except subprocess.TimeoutExpired:
+        engine.terminate()
+        said = engine.communicate(timeout=30)[1]
+    return engine.returncode, said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's threads can be counted by root alone")
+def test_a_thread_that_is_not_to_be_had_is_said_in_a_sentence(world):
+    def as_somebody_with_few_threads():
+        resource.setrlimit(resource.RLIMIT_NPROC, (6, 6))
+        os.setgroups([])
+        os.setgid(64321)  # nobody's, so that nothing else counts
+        os.setuid(64321)
+
+    folder = world.directory / "for-anybody"
+    folder.mkdir()
+    os.chmod(folder, 0o777)
+    status, said = what_it_said(start_beside(world, preexec=as_somebody_with_few_threads, shards=8, journal_directory=folder / "journal", secret_key_file="", secret_key="0" * 64))
+    assert status == 1 and "got no thread. Raise the limit" in said and "broken" not in said, said
 
 
 def test_calls_recent_lists_one_company(world, caller):
