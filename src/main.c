@@ -146,9 +146,9 @@ static bool write_ready_file(const struct config *c, const struct engine_shared 
     char part[4096];
     snprintf(part, sizeof part, "%s.part", c->ready_file);
     FILE *f = fopen(part, "w");
-    if (!f) return complain("ready_file: cannot be written"), false;
-    fprintf(f, "{\"port\":%u,\"pid\":%d}\n", ntohs(shared->address.sin_port), getpid());
-    return fclose(f) == 0 && rename(part, c->ready_file) == 0;
+    if (f) fprintf(f, "{\"port\":%u,\"pid\":%d}\n", ntohs(shared->address.sin_port), getpid());
+    bool written = f && fclose(f) == 0 && rename(part, c->ready_file) == 0;
+    return written || (complain("ready_file: cannot be written"), false);
 }
 
 /* The first SIGTERM or SIGINT drains, for a while; a second one, or the end of that while, stops. A thread of its own, since the main one waits for the shards. */

@@ -119,6 +119,12 @@ def test_a_thread_that_is_not_to_be_had_is_said_in_a_sentence(world):
     assert status == 1 and "got no thread. Raise the limit" in said and "broken" not in said, said
 
 
+@pytest.mark.parametrize("name", ["", "absent/ready"])  # a directory; in a directory that is not there
+def test_a_ready_file_that_cannot_be_written_is_said_in_a_sentence(world, tmp_path, name):
+    status, said = what_it_said(start_beside(world, shards=1, journal_directory=tmp_path / "journal", ready_file=tmp_path / name))
+    assert status == 1 and "ready_file: cannot be written" in said, said
+
+
 def test_calls_recent_lists_one_company(world, caller):
     caller.play()
     caller.filed(outcome="ended")
