@@ -1,5 +1,6 @@
 /* main.c: arguments → configuration → size every pool → start shards → wait for a signal → drain. */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -285,9 +286,19 @@ static bool asks_for_help(int count, char **arguments)
     return strcmp(arguments[1], "help") == 0;
 }
 
+/* Who starts us may have closed them (`2>&-`): then the next file or socket gets their number, and lines meant for people go into the journal's lock or to PostgreSQL. */
+static void fill_standard_files(void)
+{
+    int fd;
+    do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) close(fd);
+}
+
 /* Settings may stand before and after a command's own arguments; what config_read() does not know is the command's. */
 int main(int count, char **arguments)
 {
+    fill_standard_files();
     if (count < 2) return usage(stderr);
     if (asks_for_help(count, arguments)) return usage(stdout);
     for (size_t n = 0; n < sizeof commands / sizeof commands[0]; n++) {

@@ -125,6 +125,11 @@ def test_a_ready_file_that_cannot_be_written_is_said_in_a_sentence(world, tmp_pa
     assert status == 1 and "ready_file: cannot be written" in said, said
 
 
+def test_without_a_stderr_no_line_goes_elsewhere(world, tmp_path):
+    what_it_said(start_beside(world, preexec=lambda: os.close(2), shards=1, journal_directory=tmp_path / "journal"), seconds=2)
+    assert (tmp_path / "journal" / "journal.lock").read_bytes() == b""
+
+
 def test_calls_recent_lists_one_company(world, caller):
     caller.play()
     caller.filed(outcome="ended")
