@@ -29,8 +29,10 @@ static int complain(const char *why)
 /* Of a command without arguments of its own: what is left over is a mistyped setting, and an engine that serves without it would be worse than none. */
 static bool nothing_left(int count, char **arguments)
 {
-    if (count > 0) fprintf(stderr, "ringmaster: %s: no such setting; `ringmaster settings` lists them\n", arguments[0]);
-    return count == 0;
+    if (count == 0) return true;
+    int name = (int)strcspn(arguments[0], "="); /* what was to be its value may be a password */
+    fprintf(stderr, "ringmaster: %.*s: no such setting; `ringmaster settings` lists them\n", name, arguments[0]);
+    return false;
 }
 
 /* -- check-config: everything that can be known before serving -- */

@@ -312,6 +312,11 @@ def test_what_a_command_does_not_know_is_refused_by_name(world, arguments, word)
     assert done.returncode == 2 and word in done.stderr, done.stderr
 
 
+def test_the_value_of_a_mistyped_setting_is_not_repeated(world):  # it may be a password
+    done = world.engine.command("serve", "--databse-url=postgresql://ringmaster:geheim@db/ringmaster")
+    assert done.returncode == 2 and "--databse-url:" in done.stderr and "geheim" not in done.stderr, done.stderr
+
+
 def test_asking_for_help_starts_nothing(world):
     done = world.engine.command("serve", "--help")
     assert done.returncode == 0 and "usage" in done.stdout, done.stdout
