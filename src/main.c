@@ -47,6 +47,7 @@ static bool check_texts(const struct config *c, struct engine_shared *shared)
     if (*c->at && !instant_parse(slice_from_text(c->at), &at_us)) return complain("at: must be an instant like 2026-03-10T14:00:00Z"), false;
     if (!http_origin_parse(slice_from_text(c->calcom_url), &origin)) return complain("calcom_url: must be an http or https URL without a query"), false;
     if (!*c->database_url) return complain("database_url: is not set"), false;
+    if (!*c->journal_directory) return complain("journal_directory: is not set"), false;
     char role[128];
     if (!db_user_of(c->database_url, role, sizeof role)) return complain("database_url: must be one that libpq understands, and name the runtime role"), false;
     if (!*c->tls_certificate != !*c->tls_key) return complain("tls_certificate and tls_key belong together: set both, or none"), false;

@@ -76,7 +76,8 @@ def test_the_configuration_is_shown_without_its_secrets(world):
 
 
 @pytest.mark.parametrize("settings, named", [({"listen": "nowhere"}, "listen"), ({"shards": 1000}, "shards"), ({"calcom_url": "ftp://x"}, "calcom_url"), ({"at": "soon"}, "at"),
-                                             ({"secret_key_file": "/nonexistent"}, "secret_key_file"), ({"calcom_ca": "/nonexistent"}, "/nonexistent")])
+                                             ({"secret_key_file": "/nonexistent"}, "secret_key_file"), ({"journal_directory": ""}, "journal_directory"),
+                                             ({"calcom_ca": "/nonexistent"}, "/nonexistent")])
 def test_a_wrong_setting_is_named(world, settings, named):
     done = world.engine.command("check-config", **settings)
     assert done.returncode != 0 and named in done.stderr, done.stderr
