@@ -121,15 +121,6 @@ static bool choose_port(struct engine_shared *shared)
     return true;
 }
 
-/* Each connection is a descriptor: as many as we are allowed. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* Bodies and their parsed forms come and go by the hundred kilobytes: given back to the kernel each time, half of a decode would be page faults. */
 static void keep_memory(void)
 {
@@ -142,6 +133,21 @@ static uint16_t shards_wanted(const struct config *c)
     if (c->shards > 0) return (uint16_t)c->shards;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return cores < 1 ? 1 : cores > SHARD_COUNT_MAX ? SHARD_COUNT_MAX : (uint16_t)cores;
+}
+
+/* Each connection is a descriptor: as many as we are allowed. A quarter of them stays for journal, PostgreSQL and Cal.com: whoever opens connections until none is left
+ * keeps others out, and not us from what is acknowledged. */
+static void share_descriptors(struct config *c)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+
+    uint64_t most = limit.rlim_max / 4 * 3 / shards_wanted(c);
+    if ((uint64_t)c->connections <= most) return;
+    c->connections = most > 0 ? (int64_t)most : 1;
+    log_event(LOG_WARNING, "connections_lowered", log_integer("to", c->connections), log_integer("descriptors", limit.rlim_max));
 }
 
 static bool write_ready_file(const struct config *c, const struct engine_shared *shared)
@@ -200,8 +206,11 @@ static int run(const struct config *c, struct engine_shared *shared, const sigse
     return serves && !atomic_load(&shared->refused) ? 0 : 1;
 }
 
-static int serve(const struct config *c, int count, char **arguments)
+static int serve(const struct config *wanted, int count, char **arguments)
 {
+    static struct config config; /* as far as this machine allows it */
+    const struct config *c = &config;
+    config = *wanted;
     if (!nothing_left(count, arguments)) return 2;
     static struct engine_shared shared; /* shards point into it until the process ends */
     shared.config = c;
@@ -219,9 +228,9 @@ static int serve(const struct config *c, int count, char **arguments)
     pthread_sigmask(SIG_BLOCK, &signals, nullptr); /* every thread inherits it: signals are waited for, not handled */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file limit is a full disk: the journal answers it */
-    raise_file_limit();
     keep_memory();
     log_start(STDERR_FILENO, level, "ringmaster", version);
+    share_descriptors(&config);
     struct io_refusal refusal;
     if (!choose_port(&shared)) return log_stop(), 1;
     if (!engine_recover(&shared, &refusal)) return log_stop(), complain(refusal.text);

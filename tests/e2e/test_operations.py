@@ -131,6 +131,31 @@ def test_without_a_stderr_no_line_goes_elsewhere(world, tmp_path):
     assert (tmp_path / "journal" / "journal.lock").read_bytes() == b""
 
 
+def test_who_opens_every_connection_takes_no_descriptor_of_the_journal(tmp_path):
+    descriptors, ready = 80, tmp_path / "ready"
+    with a_world(at=None, engine=False) as world, contextlib.ExitStack() as held:
+        engine = start_beside(world, preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)), shards=1, ready_file=ready, log_level="error",
+                              journal_directory=tmp_path / "journal")
+        try:
+            world.engine.port = wait_until(lambda: ready.exists() and json.loads(ready.read_text())["port"], 30)
+            world.engine.child = world.postgres.child  # only asked whether it runs
+            world.engine.wait_until_ready()
+            caller = Caller(world)
+            known = held.enter_context(contextlib.closing(http_client.HTTPConnection("127.0.0.1", world.engine.port, timeout=30)))
+            known.connect()
+            for _ in range(descriptors):
+                held.enter_context(socket.create_connection(("127.0.0.1", world.engine.port)))
+            for _ in range(40):  # 40 MB: more than a segment of 34 MiB
+                body = json.dumps(caller.ended(transcript="User: " + "ja " * 330_000)).encode()
+                caller.call_id = Caller(world).call_id
+                known.request("POST", caller.path, body, {"X-Retell-Signature": sign(body, caller.key, world.clock.now_ms())})
+                answer = known.getresponse()
+                assert (answer.status, answer.read()) == (204, b"")
+        finally:
+            assert what_it_said(engine, seconds=0)[0] == 0
+            world.engine.child = None
+
+
 def test_calls_recent_lists_one_company(world, caller):
     caller.play()
     caller.filed(outcome="ended")
