@@ -188,7 +188,7 @@ constexpr uint32_t secret_bytes_max = 64 * 1024;    /* keys and tokens; the long
 constexpr uint32_t log_text_bytes_max = 512;        /* of one field. Past it: cut at a character */
 constexpr uint32_t log_line_bytes_max = 4096;       /* Past it: the event stays, its fields go ("truncated":true) */
 constexpr uint32_t log_ring_bytes = 256 * 1024;     /* per thread: 800 lines of the usual length, many times what a shard logs while the writer rests. Past it: dropped, counted */
-constexpr uint32_t log_threads_max = 64;            /* that log at once. Past it: their lines are dropped, counted */
+constexpr uint32_t log_threads_max = 72;            /* that log at once: 64 shards, the helper, the main thread, its signal watch. Past it: their lines are dropped, counted */
 constexpr uint32_t log_rest_ms = 5;                 /* between two looks of the writer: at most 200 wake-ups a second, however much is logged */
 constexpr uint32_t log_file_patience_ms = 1000;     /* for a file that takes nothing. Past it: lines are dropped, counted */
 static_assert((log_ring_bytes & (log_ring_bytes - 1)) == 0 && log_line_bytes_max <= log_ring_bytes);

@@ -20,6 +20,8 @@
 
 static const char version[] = "0.1.0";
 
+static_assert(log_threads_max >= SHARD_COUNT_MAX + 3); /* with the helper, this thread and the one that waits for signals */
+
 static int complain(const char *why)
 {
     fprintf(stderr, "ringmaster: %s\n", why);
