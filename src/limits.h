@@ -47,8 +47,10 @@ constexpr uint32_t http_send_timeout_ms = 10'000;
 /* Per shard: 1,000 calls with a connection each, five times over. Past it: accepted and closed at once, counted. */
 constexpr uint32_t http_connections_max = 8 * 1024;
 constexpr uint32_t http_connection_bytes = 1024; /* of an idle one, about; a request under way takes 4 KiB more, and its body */
-/* An answer of ours: /metrics is the largest (see ops/). */
-constexpr uint32_t http_response_bytes_max = 1024 * 1024;
+/* An answer of ours: /metrics is the largest, up to 50 KiB for each of 64 shards. Past it: 503. */
+constexpr uint32_t http_response_bytes_max = 4 * 1024 * 1024;
+/* Answers under way that are longer than half a KiB: thousands of /metrics that nobody takes. Past it: 503, and webhooks go on. */
+constexpr uint64_t http_answers_bytes_max = UINT64_C(64) << 20;
 
 /* -- HTTP to others (Cal.com) -- */
 constexpr uint32_t http_client_connections_max = 16;        /* per credential and shard; the budget of 120 requests a minute needs far fewer */
@@ -179,7 +181,7 @@ constexpr uint32_t sim_calendar_busy_max = 8192;   /* busy stretches of one host
 constexpr uint32_t sim_calendar_hours_max = 2048;  /* working stretches in one question: a year of four a day. Past it: the rest is not worked */
 constexpr uint32_t sim_slots_max = 16 * 1024;      /* starts in one slots answer. Past it: the rest is left out */
 constexpr uint64_t sim_heap_bytes = UINT64_C(256) << 20;
-constexpr uint32_t sim_answer_bytes_max = http_response_bytes_max; /* a page of 250 bookings is about 400 KiB */
+constexpr uint32_t sim_answer_bytes_max = 1024 * 1024; /* a page of 250 bookings is about 400 KiB */
 
 /* -- texts and logs -- */
 constexpr uint32_t json_depth_max = 64;             /* of outside JSON; Retell's and Cal.com's stays under 10. Past it: malformed. Walkers keep a stack of this height */

@@ -428,7 +428,7 @@ static void reply_raw(struct sim_exchange *x, size_t declared_bytes, size_t kept
 static void reply_whole(struct sim_exchange *x, size_t body_bytes, bool close)
 {
     struct reply_head h;
-    if (clock_skew_us(x) != 0 || body_bytes > http_response_bytes_max / 2) return reply_raw(x, body_bytes, body_bytes, HTTP_CLOSES);
+    if (clock_skew_us(x) != 0 || body_bytes > sim_answer_bytes_max / 2) return reply_raw(x, body_bytes, body_bytes, HTTP_CLOSES);
     make_head(&h, x);
     http_respond(x->simulator->calcom, x->http,
                  &(struct http_response){ .status = x->status, .headers = h.headers, .header_count = h.count, .body = slice_from(x->answer, body_bytes), .close = close });
