@@ -385,7 +385,7 @@ void engine_stop(struct engine_shared *shared) { shard_group_stop(&shared->group
 void engine_join(struct engine_shared *shared) { shard_group_join(&shared->group); }
 
 struct memory_row { const char *what, *field; uint64_t bytes; };
-enum { MEMORY_ROWS = 8 };
+enum { MEMORY_ROWS = 9 };
 
 static void size_memory(const struct config *c, struct memory_row rows[MEMORY_ROWS])
 {
@@ -393,6 +393,7 @@ static void size_memory(const struct config *c, struct memory_row rows[MEMORY_RO
         { "receive buffers", "receive_buffers_kib", (uint64_t)receive_buffers * receive_buffer_bytes },
         { "webhooks under way", "deliveries_kib", (uint64_t)c->webhooks_waiting * sizeof(struct delivery) },
         { "their bodies, at most", "bodies_kib_max", (uint64_t)c->webhook_heap_mib << 20 },
+        { "large answers, at most", "answers_kib_max", http_answers_bytes_max },
         { "repeats remembered", "dedupe_kib", dedupe_bytes(dedupe_max) },
         { "calls and filings", "calls_kib", call_desk_bytes((uint32_t)c->calls, filings_max) },
         { "facts being filed, at most", "facts_kib_max", filing_heap_bytes },

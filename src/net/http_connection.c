@@ -96,7 +96,7 @@ static struct buffer room_for_answer(struct http_connection *c, size_t bytes)
 {
     ensure(!c->large_answer);
     if (bytes <= sizeof c->small_answer) return buffer_over(c->small_answer, sizeof c->small_answer);
-    c->large_answer = heap_acquire(&c->server->heap, bytes);
+    c->large_answer = heap_acquire(&c->server->answers, bytes);
     c->large_answer_bytes = bytes;
     return buffer_over(c->large_answer, c->large_answer ? bytes : 0);
 }
@@ -358,7 +358,7 @@ static void ended(struct stream *s, enum stream_end how)
 
 static void free_answer(struct http_connection *c)
 {
-    heap_release(&c->server->heap, c->large_answer, c->large_answer_bytes);
+    heap_release(&c->server->answers, c->large_answer, c->large_answer_bytes);
     c->large_answer = nullptr;
 }
 
@@ -405,7 +405,7 @@ static void closed(struct stream *s)
     struct http_server     *server = c->server;
     timer_stop(&server->shard->timers, &c->timer);
     drop_waiting(c);
-    heap_release(&server->heap, c->large_answer, c->large_answer_bytes);
+    heap_release(&server->answers, c->large_answer, c->large_answer_bytes);
     list_remove(&server->connections, &c->node);
     if (c->is_with_handler) {
         enter(c, CONNECTION_ORPHANED);

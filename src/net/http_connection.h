@@ -59,7 +59,7 @@ struct http_connection {
     char                      *waiting;    /* pipelined bytes behind the request under way; heap memory */
     uint32_t                   waiting_used, waiting_length, waiting_capacity;
     uint32_t                   lingered_bytes;
-    struct slice               answer;     /* in small_answer, or large_answer: heap memory */
+    struct slice               answer;     /* in small_answer, or large_answer: memory of server->answers */
     char                      *large_answer;
     size_t                     large_answer_bytes;
     char                       small_answer[http_answer_bytes];
@@ -77,7 +77,7 @@ struct http_server {
     struct http_server_config config;
     struct io_op              accept;
     struct timer              accept_again; /* out of descriptors: not at once */
-    struct heap               heap;
+    struct heap               heap, answers;
     struct pool               connection_pool, work_pool;
     struct list               connections, orphans;
     struct http_date          date;

@@ -80,6 +80,7 @@ struct http_server *http_server_open(struct shard *shard, const struct http_serv
     s->listener = listener;
     s->port = io_port_of(listener);
     heap_init(&s->heap, config->heap_bytes);
+    heap_init(&s->answers, config->heap_bytes < http_answers_bytes_max ? config->heap_bytes : http_answers_bytes_max);
     pool_init(&s->connection_pool, "http connections", sizeof(struct http_connection), config->connections_max);
     pool_init(&s->work_pool, "http requests", sizeof(struct http_work), config->connections_max);
     list_init(&s->connections);
@@ -165,6 +166,7 @@ void http_server_close(struct http_server *s)
     ensure(!s->holds_shard); /* drained, or aborted */
     for (struct list_node *n = list_first(&s->orphans); n; n = list_first(&s->orphans))
         http_connection_forget_orphan(container_of(n, struct http_connection, node)); /* their handlers will not run any more */
+    ensure(s->answers.used_bytes == 0);
     pool_deinit(&s->connection_pool);
     pool_deinit(&s->work_pool);
     s->magic = 0;

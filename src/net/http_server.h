@@ -47,7 +47,7 @@ struct http_request {
 [[nodiscard]] struct http_body http_request_take_body(struct http_request *r);
 
 /* Answers. Copies everything before it returns. false: the exchange is gone, nothing was sent. Date, Content-Length and Connection are added.
- * status ≥ 200. HEAD sends no body. `close`: this connection ends after the answer. What does not fit the heap becomes 503, what is larger
+ * status ≥ 200. HEAD sends no body. `close`: this connection ends after the answer. What finds no room becomes 503, what is larger
  * than http_response_bytes_max 500, both without a body. */
 struct http_response { uint16_t status; const struct http_header *headers; uint32_t header_count; struct slice body; bool close; };
 bool http_respond(struct http_server *s, struct http_exchange e, const struct http_response *r);
@@ -67,7 +67,7 @@ struct http_server_config {
     struct sockaddr_in address;         /* port 0: any free one */
     uint32_t connections_max;
     uint64_t body_bytes_max;
-    uint64_t heap_bytes;                /* bodies and large responses of this shard */
+    uint64_t heap_bytes;                /* bodies of this shard. Large answers have as much again, http_answers_bytes_max at most: neither takes the other's room */
     uint32_t head_timeout_ms, body_idle_timeout_ms, body_timeout_ms, keep_alive_timeout_ms, send_timeout_ms;
     const struct tls_server_config *tls; /* nullptr: plain */
     struct worker *worker;              /* takes the steps of TLS handshakes; nullptr: they run on the shard */

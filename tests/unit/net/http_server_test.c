@@ -426,6 +426,29 @@ static void out_of_memory_gets_503_and_retry_after(void **)
     close_world(&w);
 }
 
+static bool have_bodies_come(void *context) { return counter_read(&http_server_counters(((struct world *)context)->server)->bytes_in) > 1500 * 1024; }
+static void bodies_take_no_room_from_answers(void **)
+{
+    struct world              w;
+    struct http_server_config config = quick();
+    config.heap_bytes = 2 * 1024 * 1024; /* of which the two bodies leave less than /large needs */
+    open_world(&w, config);
+    static const struct slice heads[] = { slice_of("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1024000\r\n\r\n"),
+                                          slice_of("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 524288\r\n\r\n") };
+    static const size_t      bytes[] = { 1'024'000, 524'288 };
+    static char              body[1'024'000];
+    int                      fds[2];
+    for (int n = 0; n < 2; n++) {
+        fds[n] = peer_dial(w.port);
+        peer_say(fds[n], heads[n]);
+        peer_say(fds[n], slice_from(body, bytes[n] - 1));
+    }
+    loopback_wait_until(&w.loopback, have_bodies_come, &w);
+    assert_int_equal(STATUS_OF(w.port, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    for (int n = 0; n < 2; n++) close(fds[n]);
+    close_world(&w);
+}
+
 static void a_full_house_closes_at_once_and_recovers(void **)
 {
     struct world              w;
@@ -632,6 +655,7 @@ int main(void)
         cmocka_unit_test(a_declared_body_past_its_bound_gets_413_which_the_peer_can_read),
         cmocka_unit_test(a_peer_that_goes_on_pushing_after_a_refusal_is_cut_off),
         cmocka_unit_test(out_of_memory_gets_503_and_retry_after),
+        cmocka_unit_test(bodies_take_no_room_from_answers),
         cmocka_unit_test(a_full_house_closes_at_once_and_recovers),
         cmocka_unit_test(slow_heads_and_bodies_get_408_while_others_are_served),
         cmocka_unit_test(a_body_that_trickles_is_ended_too),
