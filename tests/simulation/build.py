@@ -123,6 +123,7 @@ class Build:
     def link(self, inputs, archives, name="simulate", more_libraries=()):
         output = self.directory / name
         certify(self.directory)
+        (self.directory / "commit").write_text(commit())  # also of a program that is as it was: a commit since then may have changed nothing of it
         if output.exists() and all(i.stat().st_mtime < output.stat().st_mtime for i in [*inputs, *archives]):
             return output
         libraries = dict.fromkeys(name for folder in folders().values() for name in folder.system if name not in NOT_LINKED)
@@ -132,7 +133,6 @@ class Build:
         if done.returncode != 0:
             raise BuildFailed(f"the simulator does not link ({self.variant}):\n{done.stderr[-6000:]}")
         fresh.replace(output)
-        (self.directory / "commit").write_text(commit())
         return output
 
     def test_program(self, source):
