@@ -99,6 +99,7 @@ pub fn build(b: *std.Build) void {
     }
     installTool(b, steps.test_programs, instantEngine(b, options, &libraries), "bench");
     installTool(b, steps.test_programs, slowEngine(b, options, &libraries), "bench");
+    installTool(b, steps.test_programs, ingestEngine(b, options, &libraries), "bench");
     installTool(b, steps.test_programs, linkProgram(b, options, &libraries, "bare_server", sourcesIn(b, "bench/bare_server"), "ops"), "bench");
     if (exists(b, "bench/whole_calls/postgres_alone.c")) installTool(b, steps.test_programs, buildTool(b, options, &libraries, "bench/whole_calls/postgres_alone.c", "ops"), "bench");
 
@@ -191,11 +192,7 @@ fn instantEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Bu
     module.addCSourceFiles(.{ .files = &.{
         "bench/ingest/instant_db.c", "src/db/admin.c", "src/db/confinement.c", "src/db/migrate.c", "src/db/sqlstate.c", "src/db/statements.c", "src/db/steady.c", "src/db/unit.c", "src/db/user.c",
     }, .flags = flags(b) });
-    module.linkLibrary(libraries.get("ops").?);
-    for (find("ops").uses) |used| {
-        if (!std.mem.eql(u8, used, "db")) module.linkLibrary(libraries.get(used).?);
-        for (find(used).system) |system| linkSystem(module, system);
-    }
+    linkAllBut("db", module, libraries);
     return newProgram(b, options, "ringmaster-instant", module);
 }
 
@@ -207,11 +204,33 @@ fn slowEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build
     return newProgram(b, options, "ringmaster-slow", module);
 }
 
+/// The engine up to the durable 2xx: see bench/ingest/filed_at_once.c.
+fn ingestEngine(b: *std.Build, options: Options, libraries: *Libraries) *std.Build.Step.Compile {
+    const module = newModule(b, options);
+    addEngineOnSlowDisk(b, module);
+    module.addCSourceFiles(.{ .files = sourcesIn(b, "src/webhook"), .flags = with(b, "-Dcall_post=bench_call_post") });
+    module.addCSourceFiles(.{ .files = &.{"bench/ingest/filed_at_once.c"}, .flags = flags(b) });
+    linkAllBut("webhook", module, libraries);
+    return newProgram(b, options, "ringmaster-ingest", module);
+}
+
+/// All that the engine links, but for one folder, whose sources the module has itself.
+fn linkAllBut(folder: []const u8, module: *std.Build.Module, libraries: *Libraries) void {
+    module.linkLibrary(libraries.get("ops").?);
+    for (find("ops").uses) |used| {
+        if (!std.mem.eql(u8, used, folder)) module.linkLibrary(libraries.get(used).?);
+        for (find(used).system) |system| linkSystem(module, system);
+    }
+}
+
 /// See bench/ingest/slow_journal.c, which alone sees journal_open by its own name.
 fn addEngineOnSlowDisk(b: *std.Build, module: *std.Build.Module) void {
-    const renamed = std.mem.concat(b.allocator, []const u8, &.{ flags(b), &.{"-Djournal_open=bench_journal_open"} }) catch @panic("OOM");
-    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = renamed });
+    module.addCSourceFiles(.{ .files = sourcesIn(b, "src"), .flags = with(b, "-Djournal_open=bench_journal_open") });
     module.addCSourceFiles(.{ .files = &.{"bench/ingest/slow_journal.c"}, .flags = flags(b) });
+}
+
+fn with(b: *std.Build, flag: []const u8) []const []const u8 {
+    return std.mem.concat(b.allocator, []const u8, &.{ flags(b), &.{flag} }) catch @panic("OOM");
 }
 
 fn buildTool(b: *std.Build, options: Options, libraries: *Libraries, source: []const u8, folder: []const u8) *std.Build.Step.Compile {
