@@ -14,7 +14,7 @@
  * Files: DIRECTORY/journal-<number>.segment. Their bytes are described in format.h, who keeps what retired in retirement.h.
  *   - bad bytes after the last good batch and no good batch behind them: a torn tail. Cut, reported, normal.
  *   - a bad batch with a good one of the same use behind it, or in a segment that is known to go on: damage. The start is refused with file
- *     and offset.
+ *     and offset. So it is where something cannot be read: it may be whole.
  * Disk full (at making a segment or writing): appends answer JOURNAL_FULL until there is room again; nothing restarts.
  * Any other failed write or sync is fatal for the process: the kernel may have dropped the pages, so only a restart and replay know the truth.
  *

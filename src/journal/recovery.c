@@ -7,7 +7,8 @@
  *
  * Torn or damaged: a journal has one batch under way, so a power cut can spoil the last batch of the segment it wrote to, nothing else; whichever
  * of its blocks reached the disk, none of the others bears the stamp of that use. So a bad batch is a torn tail when no good one stands
- * behind it and nobody has stated that the segment goes on. Otherwise acknowledged records are gone, and a human has to know.
+ * behind it and nobody has stated that the segment goes on. Otherwise acknowledged records are gone, and a human has to know: also where
+ * they only may be, because something cannot be read.
  */
 #include <pthread.h>
 #include <stdarg.h>
@@ -213,7 +214,7 @@ static void read_batches(struct journal_recovery *r, uint32_t reading, struct sc
 static bool has_good_batch_behind(struct journal_recovery *r, const struct segment *s, uint64_t offset)
 {
     struct batch_header h;
-    for (; offset < s->file.bytes; offset += block_bytes)
+    for (; offset < s->file.bytes && !r->window.failed; offset += block_bytes)
         if (batch_at(r, s, offset, s->file.bytes, &h)) return true;
     return false;
 }
@@ -235,9 +236,12 @@ static bool read_segment(struct journal_recovery *r, uint32_t reading, struct jo
     struct scan     scan = { .at = first_batch_offset, .limit = stated ? s->end : s->file.bytes };
     window_over(&r->window, s->file.fd, s->file.bytes);
     read_batches(r, reading, &scan);
+    bool goes_on = !stated && has_good_batch_behind(r, s, scan.at);
+    if (r->window.failed) /* what could not be read now may be whole: no tail is cut for that */
+        return refuse_file(r, s->file.number, scan.at, "it cannot be read from here on, or there is no memory for it", refusal);
     if (stated && scan.at != scan.limit)
         return refuse_file(r, s->file.number, scan.at, "damaged: a batch is not whole, and the journal went on behind it", refusal);
-    if (!stated && has_good_batch_behind(r, s, scan.at))
+    if (goes_on)
         return refuse_file(r, s->file.number, scan.at, "damaged: a batch is not whole, and there are good ones behind it", refusal);
     if (!stated && scan.at < scan.limit) report_torn(r, s, scan.at, report);
     s->end = scan.at;

@@ -11,6 +11,7 @@ void window_over(struct window *w, int fd, uint64_t file_bytes)
     w->fd = fd;
     w->file_bytes = file_bytes;
     w->offset = w->valid = 0;
+    w->failed = false;
 }
 
 void window_deinit(struct window *w)
@@ -40,11 +41,10 @@ const char *window_at(struct window *w, uint64_t offset, size_t count)
     uint64_t left = w->file_bytes - offset;
     size_t   wish = (size_t)round_up(count, block_bytes);
     if (wish < read_ahead_bytes) wish = left < read_ahead_bytes ? (size_t)round_up(left, block_bytes) : read_ahead_bytes;
+    size_t   read = 0;
     w->valid = 0;
-    if (!has_memory_for(w, wish)) return nullptr;
-
-    size_t read = 0;
-    if (file_read(w->fd, offset, w->memory, wish, &read) != IO_OK || read < count) return nullptr;
+    w->failed = !has_memory_for(w, wish) || file_read(w->fd, offset, w->memory, wish, &read) != IO_OK || read < count || w->failed;
+    if (w->failed) return nullptr;
     w->offset = offset;
     w->valid = read;
     return w->memory;

@@ -1,7 +1,9 @@
 /* What the journal promises about files that a crash, a power cut or a bad disk has left. */
 #include "life.h"
 #include "base/crc32c.h"
+#include <errno.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include "journal/retirement.h"
 
 enum { SEGMENT = 64 * 1024, BATCHES_MAX = 64 };
@@ -379,6 +381,51 @@ static void a_damaged_file_that_is_moved_away_takes_only_its_own_records_along(v
     for (uint32_t n = 0; n < 100; n++) assert_int_equal(chronicle->replayed[1][n], n >= 100 - left);
 }
 
+/* -- a disk that does not show all -- */
+
+static uint64_t unreadable_at; /* 0: everything can be read */
+
+/* In the place of the C library's. */
+ssize_t pread(int fd, void *to, size_t count, off_t offset);
+ssize_t pread(int fd, void *to, size_t count, off_t offset)
+{
+    if (unreadable_at > 0 && (uint64_t)offset <= unreadable_at && unreadable_at < (uint64_t)offset + count) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, to, count, offset);
+}
+
+static void write_next_long(struct journal_entry *e);
+
+static void write_long_batch(struct station *s)
+{
+    if (s->appended == 4) rest(s);
+    else ensure(append_note(s, 0, s->appended, 300'000, write_next_long));
+}
+
+static void write_next_long(struct journal_entry *e)
+{
+    struct note *n = acknowledge(e);
+    write_long_batch(n->station);
+    free(n);
+}
+
+/* The last batch is whole and acknowledged. That it cannot be read at the moment does not make it a torn tail. */
+static void a_last_batch_that_cannot_be_read_refuses_the_start(void **)
+{
+    struct life four = small_life(write_long_batch, nullptr);
+    four.segment_bytes = 2 * 1024 * 1024;
+    assert_int_equal(live(four), ENDED);
+    const uint64_t batch_bytes = round_up(sizeof(struct batch_header) + record_length_of(300'000), block_bytes), last_at = first_batch_offset + 3 * batch_bytes;
+    ensure(last_at < 1024 * 1024 && last_at + batch_bytes > 1024 * 1024); /* read in two pieces */
+    unreadable_at = last_at + batch_bytes - 1;
+    assert_refused_at(1, last_at);
+    unreadable_at = 0;
+    assert_int_equal(live(small_life(nullptr, replay_all)), ENDED);
+    assert_int_equal(replayed_count(), 4);
+}
+
 /* -- a disk that forgets what it has shown -- */
 
 static uint64_t spoiled_at;
@@ -444,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_header_torn_while_the_file_is_renewed_leaves_the_former_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_of_another_version_refuses_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_file_that_is_moved_away_takes_only_its_own_records_along, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_last_batch_that_cannot_be_read_refuses_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_record_that_cannot_be_read_again_is_not_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_engine_is_refused_the_directory, set_up, tear_down),
     };
