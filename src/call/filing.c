@@ -43,13 +43,14 @@ static void read_numbers(struct filing *f)
     if (!e164_parse(outbound ? e->to_number : e->from_number, &f->caller)) f->caller = (struct e164){};
 }
 
-/* A message without numbers (a transfer names only the call) belongs to the tenant that an earlier message of the call has named. */
+/* The tenant that an earlier message of the call has named: its number may have moved since, and a message may come without (a transfer names only the call). */
 static const struct branch *branch_of(const struct filing *f)
 {
     const struct tenant_snapshot *t = f->desk->config.directory->current;
     if (!t) return nullptr;
-    if (f->called.text[0]) return tenant_find_branch(t, f->call->workspace_id, &f->called);
-    return f->call->branch_id ? tenant_branch_by_id(t, f->call->branch_id) : nullptr;
+    const struct branch *known = f->call->branch_id ? tenant_branch_by_id(t, f->call->branch_id) : nullptr;
+    if (known || !f->called.text[0]) return known;
+    return tenant_find_branch(t, f->call->workspace_id, &f->called);
 }
 
 /* -- statements -- */

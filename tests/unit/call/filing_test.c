@@ -122,7 +122,7 @@ static struct letter { struct call_mail mail; struct retell_event event; char bo
 static uint32_t letter_count;
 static struct heap bodies;
 static struct call_desk *desk;
-static const struct tenant_directory directory = { .current = &salon };
+static struct tenant_directory directory = { .current = &salon };
 
 static void settled(struct call_mail *m, enum mail_end end)
 {
@@ -207,6 +207,7 @@ static int set_up(void **)
     heap_init(&bodies, 1 << 20);
     letter_count = 0;
     handed_over = 0;
+    directory.current = &salon;
     open_desk(4, 64 * 1024);
     return 0;
 }
@@ -274,6 +275,25 @@ static void letters_of_a_call_are_filed_one_by_one_in_their_order(void **)
         assert_string_equal(db.events[n], events[n]);
         expect_end(sent[n], MAIL_FILED);
     }
+}
+
+/* PostgreSQL refuses to file under another company what is filed under this one: nothing of the rest of the call would be booked. */
+static void a_call_stays_with_its_tenant_when_its_number_moves(void **)
+{
+    struct company other = { .id = 5, .key = slice_of("bad") };
+    struct branch branches[] = { salon_branches[0], salon_branches[1], { .id = 61, .company = &other, .key = slice_of("bad/ulm") } };
+    struct phone_number number = salon_numbers[0];
+    number.branch = &branches[2];
+    struct tenant_snapshot moved = salon;
+    moved.branches = branches;
+    moved.branch_count = 3;
+    moved.numbers = &number;
+
+    expect_end(tell("call_started"), MAIL_FILED);
+    directory.current = &moved;
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_int_equal(db.filed, 2);
+    directory.current = &salon;
 }
 
 static void an_outage_is_waited_out(void **)
@@ -788,6 +808,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_letter_is_settled_when_it_is_filed),
         TEST(letters_of_a_call_are_filed_one_by_one_in_their_order),
+        TEST(a_call_stays_with_its_tenant_when_its_number_moves),
         TEST(an_outage_is_waited_out),
         TEST(a_database_that_is_busy_is_asked_again),
         TEST(what_postgresql_refuses_is_quarantined_and_stops_nothing),
