@@ -18,6 +18,7 @@
     X("ringmaster_webhook_duplicates_total", "known_by=\"database\"", "", s->calls->duplicates)                                                                   \
     X("ringmaster_webhooks_quarantined_total", "", "Verified webhooks that were not understood and are kept aside.", s->webhooks->quarantined)                    \
     X("ringmaster_webhooks_refused_total", "reason=\"deliveries_full\"", "Webhooks answered 503 for lack of room, by what was full.", s->webhooks->full_deliveries) \
+    X("ringmaster_webhooks_refused_total", "reason=\"memory_full\"", "", s->webhooks->full_memory)                                                                \
     X("ringmaster_webhooks_refused_total", "reason=\"call_full\"", "", s->webhooks->full_calls)                                                                   \
     X("ringmaster_webhooks_refused_total", "reason=\"journal_full\"", "", s->webhooks->full_journal)                                                              \
     X("ringmaster_webhooks_replayed_total", "", "Webhooks of an earlier life told to their calls again.", s->webhooks->replayed)                                  \

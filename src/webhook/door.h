@@ -11,7 +11,8 @@
 struct webhook_counters {
     struct counter accepted, answered_204, refused_401, refused_404, refused_503;                    /* on the accepting shard */
     struct counter verdicts[6];                                                                      /* by enum signature_verdict */
-    struct counter duplicates, quarantined, journalled, full_deliveries, full_calls, full_journal, replayed; /* where they are settled, but full_deliveries */
+    struct counter duplicates, quarantined, journalled, full_calls, full_journal, replayed;                   /* where they are settled */
+    struct counter full_deliveries, full_memory;                                                     /* on the accepting shard */
     struct gauge   under_way;
     struct histogram verify_us, decode_us, durable_us, answer_us; /* answer: last body byte to the answer being handed to the socket */
 };

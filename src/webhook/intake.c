@@ -104,11 +104,16 @@ static void answer(struct webhook_door *home, struct delivery *d, uint16_t statu
 
 static void send_home(struct webhook_door *home, struct delivery *d) { envelope_return(home->shard, &d->travel); }
 
-static void refuse(struct webhook_door *home, struct delivery *d, struct counter *why)
+static void refuse(struct webhook_door *home, struct delivery *d)
 {
-    counter_add(why, 1);
     answer(home, d, 503);
     send_home(home, d);
+}
+
+static void refuse_for_lack_of_room(struct webhook_door *home, struct delivery *d, struct counter *what_is_full)
+{
+    counter_add(what_is_full, 1);
+    refuse(home, d);
 }
 
 static void retire(struct webhook_door *home, struct delivery *d)
@@ -178,8 +183,9 @@ static void settle(struct shard *at, struct envelope *e)
         send_home(home, d);
         return;
     }
-    if (home->draining) return refuse(home, d, &count->full_calls);
-    if (delivery_is_understood(d) && !call_admit(home->config.calls, d->call_key, d->workspace_id, d->event.call_id)) return refuse(home, d, &count->full_calls);
+    if (home->draining) return refuse(home, d);
+    if (delivery_is_understood(d) && !call_admit(home->config.calls, d->call_key, d->workspace_id, d->event.call_id))
+        return refuse_for_lack_of_room(home, d, &count->full_calls);
     if (d->replayed) {
         counter_add(&count->replayed, 1);
         answer(home, d, 204);
@@ -188,7 +194,7 @@ static void settle(struct shard *at, struct envelope *e)
     }
     if (journal_admit(home->config.journal, d->body.length) != JOURNAL_ADMITTED) {
         if (delivery_is_understood(d)) call_dismiss(home->config.calls, d->call_key);
-        return refuse(home, d, &count->full_journal);
+        return refuse_for_lack_of_room(home, d, &count->full_journal);
     }
     append(home, d);
 }

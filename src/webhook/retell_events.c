@@ -44,7 +44,7 @@ static bool verify_signature(struct webhook_door *door, const struct http_reques
 
 static struct delivery *take_delivery(struct webhook_door *door, struct http_request *r, const struct workspace *w)
 {
-    struct delivery *d = door->draining ? nullptr : pool_acquire(&door->deliveries);
+    struct delivery *d = pool_acquire(&door->deliveries);
     if (!d) return nullptr;
     d->magic = delivery_magic;
     d->door = door;
@@ -70,7 +70,7 @@ void webhook_receive_event(struct webhook_door *door, struct http_request *r, st
     ensure_magic(door, webhook_door_magic);
     struct webhook_counters *count = &door->counters;
     const struct tenant_snapshot *tenants = door->config.directory->current;
-    if (!tenants) return answer(door, r, 503, &count->refused_503);
+    if (!tenants || door->draining) return answer(door, r, 503, &count->refused_503);
 
     const struct workspace *w = find_workspace(tenants, token);
     if (!w) return answer(door, r, 404, &count->refused_404);
@@ -83,6 +83,7 @@ void webhook_receive_event(struct webhook_door *door, struct http_request *r, st
         return answer(door, r, 503, &count->refused_503);
     }
     if (!decode(door, d, verified_at_us)) {
+        counter_add(&count->full_memory, 1);
         delivery_give_back(d);
         return answer(door, r, 503, &count->refused_503);
     }

@@ -384,6 +384,7 @@ static void a_webhook_that_comes_while_draining_comes_again_elsewhere(void **)
     receive(4, STARTED("call_1"));
     assert_int_equal(last_status, 503);
     assert_int_equal(appended, 0);
+    assert_int_equal(count(&door.counters.full_calls), 0); /* nothing was full */
 }
 
 /* -- replay -- */

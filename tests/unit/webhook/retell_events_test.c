@@ -172,6 +172,8 @@ static void while_draining_it_is_503(void **)
     door.draining = true;
     assert_int_equal(receive(started, "wt_four", "key_of_four"), 503);
     expect_nothing_left();
+    assert_int_equal(counter_read(&door.counters.refused_503), 1);
+    assert_int_equal(counter_read(&door.counters.full_deliveries), 0); /* or every drain is an alarm */
 }
 
 static void without_memory_to_read_it_it_is_503_and_its_body_goes(void **)
@@ -180,6 +182,7 @@ static void without_memory_to_read_it_it_is_503_and_its_body_goes(void **)
     assert_int_equal(receive(started, "wt_four", "key_of_four"), 503);
     expect_nothing_left();
     assert_int_equal(heap.used_bytes, 0);
+    assert_int_equal(counter_read(&door.counters.full_memory), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
