@@ -183,7 +183,7 @@ static void settle(struct shard *at, struct envelope *e)
         send_home(home, d);
         return;
     }
-    if (home->draining) return refuse(home, d);
+    if (home->draining || !home->config.directory->current) return refuse(home, d); /* the door has tenants, and here the first ones are still on their way */
     if (delivery_is_understood(d) && !call_admit(home->config.calls, d->call_key, d->workspace_id, d->event.call_id))
         return refuse_for_lack_of_room(home, d, &count->full_calls);
     if (d->replayed) {

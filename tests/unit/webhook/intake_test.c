@@ -100,7 +100,7 @@ bool http_respond_status(struct http_server *, struct http_exchange, uint16_t st
 
 /* -- a shard with a door and a desk -- */
 
-static const struct tenant_directory directory = { .current = &salon };
+static struct tenant_directory directory = { .current = &salon };
 static struct webhook_door door;
 static struct call_desk *desk;
 static struct heap heap;
@@ -120,6 +120,7 @@ static int set_up(void **)
     memset(&db, 0, sizeof db);
     writing_count = appended = retired = recovered_retired = recovered_next = recovered_total = answers = last_status = 0;
     journal_is_full = false;
+    directory.current = &salon;
     replay = (struct replay){};
     heap_init(&heap, 8 << 20);
     desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = 4, .filings_max = 4, .heap_bytes = 1 << 20,
@@ -387,6 +388,21 @@ static void a_webhook_that_comes_while_draining_comes_again_elsewhere(void **)
     assert_int_equal(count(&door.counters.full_calls), 0); /* nothing was full */
 }
 
+/* The shard at whose socket it came has them already. Taken, it would be kept as one of an unknown number. */
+static void where_there_are_no_tenants_yet_it_is_503(void **)
+{
+    directory.current = nullptr;
+    receive(4, STARTED("call_1"));
+    assert_int_equal(last_status, 503);
+    assert_int_equal(appended + db.kept, 0);
+    directory.current = &salon;
+    receive(4, STARTED("call_1"));
+    become_durable();
+    play();
+    assert_int_equal(last_status, 204);
+    assert_int_equal(db.filed, 1);
+}
+
 /* -- replay -- */
 
 static void recover(uint32_t total, const char *const *bodies)
@@ -504,6 +520,7 @@ int main(void)
         TEST(a_drain_without_a_database_lets_go_of_the_quarantine),
         TEST(a_drain_whose_database_goes_away_lets_go_of_what_it_was_asked),
         TEST(a_webhook_that_comes_while_draining_comes_again_elsewhere),
+        TEST(where_there_are_no_tenants_yet_it_is_503),
         TEST(every_record_of_an_earlier_life_is_told_and_retired_without_an_answer),
         TEST(records_that_find_no_room_are_told_later),
         TEST(a_record_that_finds_no_memory_is_told_when_there_is_some),
