@@ -8,7 +8,8 @@ the client (ringload), which is the same for all.
 
 Bodies of 2 and 60 KB (call_ended); a closed loop on 64 and on 1,000 connections, and an open one at 1,000 and 10,000 a second on 1,000; and all of it with a disk
 whose sync takes 5 ms longer. A round measures every peer in every cell, so a ratio is of two figures taken within seconds of each other. Every server is asked to
-refuse forged signatures before it is measured, and must hold afterwards exactly what it acknowledged: if not, the run fails. bench/peers/setup.sh installs."""
+refuse forged signatures before it is measured, and must hold afterwards exactly what it acknowledged: if not, the run fails. Who acknowledges what it does later (a
+worker, the engine's filing) is also counted until all of that is done. bench/peers/setup.sh installs."""
 
 import argparse
 import contextlib
@@ -69,13 +70,13 @@ class Cell:
 
 class Load:
     """One run of ringload against a peer: its own account, how many 2xx it was given in all, how many outcomes it does not know, and what share of the
-    server's core others had meanwhile: on a machine that is not ours alone, that explains a figure."""
+    server's core others had meanwhile: on a machine that is not ours alone, that explains a figure. What is acknowledged now and done later has a second account."""
 
     def __init__(self, bench, peer, arguments, seconds):
         out = bench.directory / "ringload.json"
         out.unlink(missing_ok=True)
         bench.prefer({os.getpid(), *peer.pids()})
-        began, busy, used = time.monotonic(), core_us(SERVER_CPU), cpu_us(peer.pids())
+        self.began, busy, self.used_before = time.monotonic(), core_us(SERVER_CPU), cpu_us(peer.pids())
         done = subprocess.run(["taskset", "-c", str(CLIENT_CPU), bench.prefix / "bin" / "ringload", "--url", peer.url, "--key", peer.key, "--to", "+493023125001", "--event",
                                "call_ended", "--warmup", str(CONNECTING_S), "--duration", str(seconds + CONNECTING_S), *arguments, "--json", out],
                               capture_output=True, text=True, timeout=seconds + 120)
@@ -86,9 +87,14 @@ class Load:
         self.result["acknowledged_per_second"] = self.result["acknowledged"] / (seconds + max(tail_s - 0.3, 0))
         self.unclear = sum(self.result[k] for k in ("timed_out", "broken", "status_5xx"))
         self.answered = self.result["sent"] - self.unclear - self.result["status_4xx"] - self.result["status_other"]
-        used, busy = cpu_us(peer.pids()) - used, core_us(SERVER_CPU) - busy
+        used, busy = cpu_us(peer.pids()) - self.used_before, core_us(SERVER_CPU) - busy
         self.cpu_us = used / max(self.answered, 1)
-        self.others = max(busy - used, 0) / (1e6 * (time.monotonic() - began))
+        self.others = max(busy - used, 0) / (1e6 * (time.monotonic() - self.began))
+
+    def until_done(self, peer):
+        """From its first webhook until the last acknowledged one has arrived where it is kept: how many a second, and the CPU time of each."""
+        seconds, used = time.monotonic() - self.began - CONNECTING_S, cpu_us(peer.pids()) - self.used_before
+        return {"per_second": self.answered / seconds, "cpu_us": used / max(self.answered, 1)}
 
 
 def refuse_forgeries(peer):
@@ -98,9 +104,8 @@ def refuse_forgeries(peer):
 
 
 def check_what_is_stored(peer, loads):
-    """What had no answer in time may have been stored all the same; nothing else may differ."""
+    """What had no answer in time may have been stored all the same; nothing else may differ. The peer has settled."""
     answered, unclear = sum(load.answered for load in loads), sum(load.unclear for load in loads)
-    peer.settle(answered)
     stored = peer.stored()
     if not answered <= stored <= answered + unclear:
         raise worlds.Trouble(f"{peer.name} acknowledged {answered:,} webhooks and holds {stored:,} ({unclear:,} without a clear answer)")
@@ -116,9 +121,11 @@ def measure(bench, peer, cell, seconds):
         warm_up = Load(bench, peer, ["--bodies", f"{cell.body}-{cell.body}", *peer.warm_up], peer.warm_up_s)
         peer.settle(warm_up.answered)
         load = Load(bench, peer, cell.arguments(), seconds)
+        peer.settle(warm_up.answered + load.answered)
+        done = load.until_done(peer) if peer.does_later else None
         if peer.keeps:
             check_what_is_stored(peer, [warm_up, load])
-        return {"cpu_us": load.cpu_us, "others": load.others, "result": load.result}
+        return {"cpu_us": load.cpu_us, "others": load.others, "done": done, "result": load.result}
     finally:
         peer.stop()
 
@@ -166,7 +173,9 @@ def run_cell(bench, peer, cell, number, seconds, found, failures):
         say(failures[-1])
         return
     found.setdefault(cell, []).append({"round": number, **measured})
-    say(f"{where}: {per_second(measured):,.0f}/s, {measured['cpu_us']:.1f} us each, others {measured['others']:.0%} ({time.monotonic() - began:.1f} s)")
+    done = measured["done"]
+    later = f", done at {done['per_second']:,.0f}/s with {done['cpu_us']:.1f} us each" if done else ""
+    say(f"{where}: {per_second(measured):,.0f}/s, {measured['cpu_us']:.1f} us each{later}, others {measured['others']:.0%} ({time.monotonic() - began:.1f} s)")
 
 
 def build_release():
@@ -203,8 +212,8 @@ class Bench:
 # -- what came out -------------------------------------------------------------------------------------------------------------------------------
 
 
-HEADS_CLOSED = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "instant / it", "by CPU", "ringmaster / it", "by CPU", "others", ""]
-HEADS_OPEN = ["", "2xx/s", "CPU us each", "p50 ms", "p99 ms", "p99.9 ms", "p99 to be sent", "others", ""]
+HEADS_CLOSED = ["", "2xx/s", "CPU us each", "done/s", "CPU us until done", "p50 ms", "p99 ms", "p99.9 ms", "instant / it", "by CPU", "ringmaster / it", "by CPU", "others", ""]
+HEADS_OPEN = ["", "2xx/s", "CPU us each", "done/s", "CPU us until done", "p50 ms", "p99 ms", "p99.9 ms", "p99 to be sent", "others", ""]
 
 
 def per_second(measured):
@@ -232,6 +241,13 @@ def remark(measured):
     return ", ".join(f"{count / sent:.1%} {what}" for what, count in counts.items() if count)
 
 
+def until_done(measured):
+    """Empty for whoever does all of it in the request."""
+    if not measured[0]["done"]:
+        return ["", ""]
+    return [f"{median(measured, lambda m: m['done']['per_second']):,.0f}", f"{median(measured, lambda m: m['done']['cpu_us']):.1f}"]
+
+
 def row(found, name, title, cell):
     measured = found[name][cell]
     latency = [median(measured, lambda m, q=q: m["result"]["latency_ms"]["all"][q]) for q in ("p50", "p99", "p99.9")]
@@ -239,7 +255,7 @@ def row(found, name, title, cell):
         more = [f"{median(measured, lambda m: m['result']['latency_ms']['due_to_sent']['p99']):.2f}"]
     else:
         more = [ratio(found, engine, name, cell, figure) for engine in ENGINES for figure in (per_second, per_cpu)]
-    return [title, f"{median(measured, per_second):,.0f}", f"{median(measured, lambda m: m['cpu_us']):.1f}", *(f"{ms:.2f}" for ms in latency), *more,
+    return [title, f"{median(measured, per_second):,.0f}", f"{median(measured, lambda m: m['cpu_us']):.1f}", *until_done(measured), *(f"{ms:.2f}" for ms in latency), *more,
             f"{median(measured, lambda m: m['others']):.0%}", remark(measured)]
 
 

@@ -74,9 +74,9 @@ def forgeries(key):
 
 
 class Peer:
-    """name; verifies: whether it looks at signatures; keeps: whether what it has stored can be counted."""
+    """name; verifies: whether it looks at signatures; keeps: whether what it has stored can be counted; does_later: whether something of it is left to do after the answer."""
 
-    verifies, keeps, syncs = True, True, True
+    verifies, keeps, syncs, does_later = True, True, True, False
     key = KEY
     warm_up, warm_up_s = ["--closed", "32"], 1.0 # until what compiles has compiled, and memory is resident
 
@@ -177,7 +177,7 @@ class FastifyAndWorker(Fastify):
     """The queue's other end, too: every job is taken out and finished. As the engine with the instant database does, which hands each webhook to its call and files it."""
 
     name = "Fastify + BullMQ + Redis, and its worker"
-    settle_s = 180
+    does_later, settle_s = True, 180
 
     def launch(self, slow):
         super().launch(slow)
@@ -332,7 +332,7 @@ class Ringmaster(Peer):
 
     name, program, files = "ringmaster", "ringmaster-slow", True
     warm_up = ["--rate", "2000", "--calls", "1", "--connections", "32"] # what it acknowledges faster than it files has to be waited for
-    settle_s = 180
+    does_later, settle_s = True, 180
 
     def launch(self, slow):
         self.world = w = self.bench.engines.ready()
@@ -373,6 +373,7 @@ class Ringmaster(Peer):
 
 class RingmasterInstant(Ringmaster):
     name, program, files = "ringmaster, instant database", "ringmaster-instant", False
+    does_later = False
 
 
 PEERS = {"fastify": Fastify, "fastify-worker": FastifyAndWorker, "go": Go, "php": Php, "nginx": NginxReturn, "bare": Bare, "bare-journal": BareJournal, "bare-duty": BareDuty,
