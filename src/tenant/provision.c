@@ -131,9 +131,7 @@ static const char fill_agents[] =
 static void put_agents(struct provisioning *p, struct slice id, const struct json_value *agents)
 {
     if (!agents) return;
-    p->texts.length = 0;
-    json_print(&p->texts, agents);
-    struct slice    parameters[] = { id, buffer_slice(&p->texts) };
+    struct slice    parameters[] = { id, provision_json(p, agents) };
     struct db_rows *rows = provision_query(p, compare_agents, parameters, 2);
     if (!rows) return;
     struct slice before = db_rows_text(rows, 0, 0), after = db_rows_text(rows, 0, 1);
@@ -238,9 +236,7 @@ static const char fill_service_staff[] =
 static void put_service_staff(struct provisioning *p, const struct owner *o, struct slice service_id, const struct json_value *list)
 {
     if (!list) return;
-    p->texts.length = 0;
-    json_print(&p->texts, list);
-    struct slice    parameters[] = { o->id, service_id, buffer_slice(&p->texts) };
+    struct slice    parameters[] = { o->id, service_id, provision_json(p, list) };
     struct db_rows *rows = provision_query(p, compare_service_staff, parameters, 3);
     if (!rows) return;
     struct slice before = db_rows_text(rows, 0, 0), after = db_rows_text(rows, 0, 1);
@@ -340,10 +336,8 @@ static void require_workspace(struct provisioning *p, struct slice workspace, ui
 /* Also when the branch is to have no number now, or has moved to another workspace. */
 static void remove_other_numbers(struct provisioning *p, const struct owner *o, const struct json_value *branch)
 {
-    p->texts.length = 0;
-    json_print(&p->texts, json_get(branch, "phone_numbers"));
-    struct slice    workspace = json_get_text(branch, "workspace");
-    struct slice    parameters[] = { o->id, json_get_text(branch, "key"), slice_is_absent(workspace) ? slice_of("") : workspace, buffer_slice(&p->texts) };
+    struct slice    workspace = json_get_text(branch, "workspace"), numbers = provision_json(p, json_get(branch, "phone_numbers"));
+    struct slice    parameters[] = { o->id, json_get_text(branch, "key"), slice_is_absent(workspace) ? slice_of("") : workspace, numbers };
     struct db_rows *rows = provision_query(p, delete_other_numbers, parameters, 4);
     for (uint32_t n = 0; rows && n < db_rows_count(rows); n++) {
         entity_begin(p, "number", db_rows_text(rows, n, 0), db_rows_text(rows, n, 1));

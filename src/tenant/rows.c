@@ -104,15 +104,25 @@ static struct db_rows *statement_run(struct provisioning *p, struct statement *s
     return provision_query(p, s->memory, s->parameters, s->count);
 }
 
-/* The value as PostgreSQL reads it. Lives until the next row. */
-static struct slice as_parameter(struct provisioning *p, const struct json_value *v)
+static struct slice add_json(struct provisioning *p, const struct json_value *v)
 {
-    if (json_type_of(v) == JSON_NULL) return slice_absent;
-    if (json_type_of(v) == JSON_TEXT) return json_text(v);
     size_t before = p->texts.length;
     json_print(&p->texts, v);
     ensure(!p->texts.overflowed); /* the schema's bounds are smaller */
     return slice_skip(buffer_slice(&p->texts), before);
+}
+
+struct slice provision_json(struct provisioning *p, const struct json_value *v)
+{
+    p->texts.length = 0;
+    return add_json(p, v);
+}
+
+/* The value as PostgreSQL reads it. Lives until the next row. */
+static struct slice as_parameter(struct provisioning *p, const struct json_value *v)
+{
+    if (json_type_of(v) == JSON_NULL) return slice_absent;
+    return json_type_of(v) == JSON_TEXT ? json_text(v) : add_json(p, v);
 }
 
 static uint32_t given_columns(struct provisioning *p, const struct table *t, const struct json_value *object, bool is_new, struct given *given)

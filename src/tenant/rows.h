@@ -28,7 +28,7 @@ struct provisioning {
     char                     change_memory[4096];
     struct buffer            change;
     /* parameters of the statement being made */
-    char                     text_memory[64 * 1024];
+    char                     text_memory[512 * 1024]; /* the longest list of the schema: 1000 agents, each byte of which may take two in JSON */
     struct buffer            texts;
 };
 
@@ -43,6 +43,9 @@ void row_put(struct provisioning *p, const struct table *t, struct slice company
 
 /* More columns of the row `key` of a table of no company; it must be there. */
 void row_set(struct provisioning *p, const struct table *t, struct slice key, const struct json_value *object);
+
+/* The value as JSON, for a parameter. Lives until the next row, or the next of these. */
+[[nodiscard]] struct slice provision_json(struct provisioning *p, const struct json_value *v);
 
 /* Rows, or nullptr and p->failed with the reason, when it had not failed before. */
 [[nodiscard]] struct db_rows *provision_query(struct provisioning *p, const char *sql, const struct slice *parameters, uint32_t count);

@@ -1,13 +1,14 @@
 /* What provisioning promises, against a real PostgreSQL: one file makes a world that the engine can load; a second run changes nothing; a dry run says
  * the same and changes nothing; a mistake changes nothing; no secret and no customer's data is ever in a line. */
 #include "../db/database.h"
+#include "limits.h"
 #include "tenant/provision.h"
 #include "tenant/tenant.h"
 
 static const struct secret_key secret = { { 7 } }, other_secret = { { 8 } };
 
 static struct heap             heap = { .budget_bytes = 64 * 1024 * 1024 };
-static char                    said[16 * 1024], wrong[4096];
+static char                    said[256 * 1024], wrong[4096];
 static struct buffer           lines;
 static struct provision_report report;
 
@@ -169,6 +170,32 @@ static void lists_become_equal_to_the_file(void **)
     assert_run(demo(), "number demo/+493023125002: added\nnumber demo/+493023125003: removed from branch prx/praxis\n");
 }
 
+/* Each list that docs/WORLD_FILE.md allows, at its longest: none is cut on its way into the database. */
+static void the_longest_lists_go_in_whole(void **)
+{
+    static char   text[2 * 1024 * 1024];
+    struct buffer b = buffer_over(text, sizeof text - 1);
+    buffer_print(&b, "{\"workspaces\":[{\"key\":\"long\",\"name\":\"Long\",\"token\":\"wt_long_long\",\"agents\":[");
+    for (uint32_t n = 0; n < 1000; n++) {
+        buffer_print(&b, "%s\"%04u", n > 0 ? "," : "", n);
+        for (uint32_t c = 4; c < world_text_bytes_max; c++) buffer_print(&b, "\\\""); /* the only two that take more room in JSON */
+        buffer_print(&b, "\"");
+    }
+    buffer_print(&b, "]}],\"companies\":[{\"key\":\"long\",\"name\":\"Long\",\"time_zone\":\"Europe/Berlin\","
+                     "\"branches\":[{\"key\":\"b\",\"name\":\"B\",\"time_zone\":\"Europe/Berlin\"}],\"staff\":[");
+    for (uint32_t n = 0; n < 1000; n++) buffer_print(&b, "%s{\"key\":\"%064u\",\"name\":\"S\",\"branch\":\"b\"}", n > 0 ? "," : "", n);
+    buffer_print(&b, "],\"services\":[{\"key\":\"s\",\"name\":\"S\",\"duration_minutes\":30,\"staff\":[");
+    for (uint32_t n = 0; n < 1000; n++) buffer_print(&b, "%s{\"staff\":\"%064u\",\"calcom_event_type_id\":%llu}", n > 0 ? "," : "", n, 1LLU << 53);
+    buffer_print(&b, "]}]}]}");
+    assert_false(b.overflowed);
+    text[b.length] = 0;
+
+    if (!run_with(&secret, text, false)) fail_msg("%s", wrong);
+    assert_string_equal(value(database.owner, "SELECT sum(length(agent_id)) FROM workspace_agents a JOIN workspaces w ON w.id = a.workspace_id WHERE w.key = 'long'"), "200000");
+    assert_string_equal(value(database.owner, "SELECT count(*) FROM staff_event_types x JOIN companies c ON c.id = x.company_id WHERE c.key = 'long'"), "1000");
+    script(database.owner, "DELETE FROM companies WHERE key = 'long'; DELETE FROM workspaces WHERE key = 'long'");
+}
+
 static void a_number_that_moves_is_said_to_move_and_two_may_swap(void **)
 {
     char swapped[64 * 1024];
@@ -272,6 +299,7 @@ int main(int, char **arguments)
         cmocka_unit_test(a_change_is_said_as_before_and_after),
         cmocka_unit_test(what_the_file_does_not_have_stays),
         cmocka_unit_test(lists_become_equal_to_the_file),
+        cmocka_unit_test(the_longest_lists_go_in_whole),
         cmocka_unit_test(a_number_that_moves_is_said_to_move_and_two_may_swap),
         cmocka_unit_test(secrets_are_sealed_compared_opened_and_never_said),
         cmocka_unit_test(another_secret_key_seals_anew),
