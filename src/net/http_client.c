@@ -161,8 +161,8 @@ static bool give_answer(struct http_client_connection *k, struct http_call *call
     memcpy(text, m->text, m->text_length);
     call->head_memory = text;
     call->head_bytes = m->text_length;
-    uint32_t most = sizeof call->answer_headers / sizeof *call->answer_headers;
-    call->answer_header_count = m->header_count < most ? m->header_count : most;
+    ensure(m->header_count <= http_headers_max);
+    call->answer_header_count = m->header_count;
     for (uint32_t n = 0; n < call->answer_header_count; n++) {
         call->answer_headers[n] = m->headers[n];
         move_slice(&call->answer_headers[n].name, m->text, text);

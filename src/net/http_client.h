@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/buffer.h"
 #include "base/slice.h"
+#include "limits.h"
 #include "net/http.h"
 #include "net/tls.h"
 #include "shard/shard.h"
@@ -39,7 +40,7 @@ struct http_call {
     enum http_outcome         outcome;
     bool                      maybe_sent;   /* a byte of the request may have left */
     uint16_t                  status;
-    struct http_header        answer_headers[32]; /* the first 32 */
+    struct http_header        answer_headers[http_headers_max]; /* the first ones; more are left out */
     uint32_t                  answer_header_count;
     struct slice              answer;
     uint64_t                  started_at_us, sent_at_us, answered_at_us;

@@ -293,6 +293,28 @@ static void understands_every_lawful_form_of_an_answer(void **)
     close_world(&w);
 }
 
+/* Behind a framework's, a proxy's and a network's own stand those that say what is left of the minute; they decide whether Cal.com locks the account. */
+static void the_last_of_many_headers_is_told_too(void **)
+{
+    char          memory[4096];
+    struct buffer b = buffer_over(memory, sizeof memory);
+    buffer_print(&b, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n");
+    for (uint32_t n = 2; n < http_headers_max; n++) buffer_print(&b, "X-Other-%u: x\r\n", n);
+    buffer_print(&b, "X-RateLimit-Remaining-Default: 7\r\n\r\n");
+    struct world w;
+    open_world(&w);
+    struct asked a = { 0 };
+    ask(&w, &a);
+    int fd = accept_peer(&w);
+    hear_request(fd);
+    peer_say(fd, buffer_slice(&b));
+    wait_for(&a);
+    assert_true(slice_equal(http_call_header(&a.call, slice_of("x-ratelimit-remaining-default")), slice_of("7")));
+    expect_answer(&a, 200, "");
+    close(fd);
+    close_world(&w);
+}
+
 static void an_answer_to_head_has_no_body(void **)
 {
     struct world w;
@@ -535,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_connection_is_not_used_again_after_doubt),
         cmocka_unit_test(bytes_that_nobody_asked_for_end_an_idle_connection),
         cmocka_unit_test(understands_every_lawful_form_of_an_answer),
+        cmocka_unit_test(the_last_of_many_headers_is_told_too),
         cmocka_unit_test(an_answer_to_head_has_no_body),
         cmocka_unit_test(a_broken_answer_is_never_taken_for_a_whole_one),
         cmocka_unit_test(an_answer_past_its_bound_is_refused),
