@@ -55,6 +55,8 @@ static struct after_call judge_match(enum service_match match, const struct book
     case SERVICE_NONE:            return impossible("branch_without_calcom_event_type", slice_absent);
     case SERVICE_NOT_MAPPED:      return impossible("service_without_calcom_event_type", f->service);
     case STAFF_UNKNOWN:           return impossible("unknown_staff", f->staff);
+    case STAFF_AMBIGUOUS:         return impossible("ambiguous_staff", f->staff);
+    case STAFF_NOT_MAPPED:        return impossible("staff_without_calcom_event_type", f->staff);
     }
     ensure(false);
 }
@@ -66,7 +68,7 @@ static const struct staff_service *next_staff(const struct tenant_snapshot *t, c
     for (uint32_t n = 0; n < t->staff_service_count; n++) {
         const struct staff_service *pair = &t->staff_services[n];
         bool other = pair->service == first->service && pair->calcom_event_type_id != 0 && pair->calcom_event_type_id != first->calcom_event_type_id;
-        if (other && (pair->staff->branch_id == b->id || pair->staff->branch_id == 0) && ++seen == choice) return pair;
+        if (other && pair->staff->branch_id == b->id && ++seen == choice) return pair;
     }
     return nullptr;
 }
@@ -86,7 +88,7 @@ static bool choose(const struct tenant_snapshot *t, const struct branch *b, cons
             *chosen = impossible("slot_taken", slice_absent);
             return false;
         }
-        c.staff = next->staff;
+        c.staff = tenant_only_host(t, c.service, next->calcom_event_type_id);
         c.calcom_event_type_id = next->calcom_event_type_id;
     }
     *chosen = (struct after_call){ .wish = AFTER_CALL_BOOK, .service = c.service, .staff = c.staff, .calcom_event_type_id = c.calcom_event_type_id };

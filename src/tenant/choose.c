@@ -23,8 +23,7 @@ static bool is_called(const struct service *service, struct slice folded)
     return false;
 }
 
-/* Whose event type it is, if it is one person's: a team's is shared by several, and Cal.com chooses among them. */
-static const struct staff_member *only_host_of(const struct tenant_snapshot *s, const struct service *service, int64_t calcom_event_type_id)
+const struct staff_member *tenant_only_host(const struct tenant_snapshot *s, const struct service *service, int64_t calcom_event_type_id)
 {
     const struct staff_member *host = nullptr;
     for (uint32_t n = 0; n < s->staff_service_count; n++) {
@@ -53,18 +52,18 @@ static struct service_choice with_named_staff(const struct tenant_snapshot *s, c
     for (uint32_t n = 0; n < s->staff_service_count; n++) {
         const struct staff_service *x = &s->staff_services[n];
         if (x->service != service || x->staff->branch_id != b->id || folded.length == 0 || !slice_equal(x->staff->folded_name, folded)) continue;
-        if (found) return no(SERVICE_AMBIGUOUS, service); /* two of one name who both do it */
+        if (found) return no(STAFF_AMBIGUOUS, service);
         found = x;
     }
     if (!found) return no(STAFF_UNKNOWN, service);
-    if (found->calcom_event_type_id == 0) return no(SERVICE_NOT_MAPPED, service);
+    if (found->calcom_event_type_id == 0 || !tenant_only_host(s, service, found->calcom_event_type_id)) return no(STAFF_NOT_MAPPED, service);
     return (struct service_choice){ SERVICE_FOUND, service, found->staff, found->calcom_event_type_id };
 }
 
 static struct service_choice with_any_staff(const struct tenant_snapshot *s, const struct branch *b, const struct service *service)
 {
     const struct staff_service *first = first_mapped(s, b, service);
-    if (first) return (struct service_choice){ SERVICE_FOUND, service, only_host_of(s, service, first->calcom_event_type_id), first->calcom_event_type_id };
+    if (first) return (struct service_choice){ SERVICE_FOUND, service, tenant_only_host(s, service, first->calcom_event_type_id), first->calcom_event_type_id };
     if (service->calcom_event_type_id != 0) return (struct service_choice){ SERVICE_FOUND, service, nullptr, service->calcom_event_type_id };
     return no(SERVICE_NOT_MAPPED, service);
 }
@@ -80,7 +79,7 @@ static struct service_choice choose_default(const struct tenant_snapshot *s, con
         if (c.match == SERVICE_FOUND) c.match = SERVICE_UNNAMED_DEFAULT;
         return c;
     }
-    const struct staff_member *host = service ? only_host_of(s, service, b->calcom_event_type_id) : nullptr;
+    const struct staff_member *host = service ? tenant_only_host(s, service, b->calcom_event_type_id) : nullptr;
     return (struct service_choice){ SERVICE_UNNAMED_DEFAULT, service, host, b->calcom_event_type_id };
 }
 

@@ -97,11 +97,16 @@ enum service_match : uint8_t {
     SERVICE_NONE,            /* nothing was named, and the branch has no event type */
     SERVICE_NOT_MAPPED,      /* known, but neither it nor any staff member for it has a Cal.com event type */
     STAFF_UNKNOWN,           /* a staff member was named whom the branch does not have, or who does not do this */
+    STAFF_AMBIGUOUS,         /* two of that name do it */
+    STAFF_NOT_MAPPED,        /* named, and without an event type for it that is nobody else's: of a team's, Cal.com chooses the host, and no request can name him */
 };
 struct service_choice { enum service_match match; const struct service *service; const struct staff_member *staff; /* nullptr: whoever the event type is of */ int64_t calcom_event_type_id; };
 /* Exact match of folded names or synonyms only: similarity and history may suggest, never decide. staff_name absent or blank: the first mapped member of the
  * branch in provisioning order, or the service's own event type. Staff of another branch are unknown here. */
 [[nodiscard]] struct service_choice tenant_choose_service(const struct tenant_snapshot *s, const struct branch *b, struct slice service_name, struct slice staff_name);
+
+/* Whose event type it is for this service. nullptr: nobody's, or a team's, among whom Cal.com chooses. */
+[[nodiscard]] const struct staff_member *tenant_only_host(const struct tenant_snapshot *s, const struct service *service, int64_t calcom_event_type_id);
 
 /* What is missing for bookings and calls, for doctor and /readyz: subject and gap make a sentence: "branch fri/berlin" "has no Retell agent id".
  * company_id 0: of a workspace. The subject's text lives during the call of `each`. */

@@ -172,6 +172,40 @@ static void who_was_asked_for_is_who_is_booked(void **)
     expect(decide(f, 0), AFTER_CALL_IMPOSSIBLE, "unknown_staff"); /* of another branch */
 }
 
+/* Of a team's event type Cal.com chooses the host: a caller who asks for Mia could be given Lena, and be told Mia. */
+static void who_was_asked_for_is_not_drawn_from_a_team(void **)
+{
+    static const struct staff_service shared[] = { { &salon_staff[0], &salon_services[2], 509 }, { &salon_staff[1], &salon_services[2], 509 } };
+    struct tenant_snapshot team = salon;
+    team.staff_services = shared;
+    team.staff_service_count = 2;
+    team.service_count = 3; /* one is called Waschen */
+    struct booking_facts f = agreed("2026-03-12", "10:30");
+    f.service = slice_of("Waschen");
+    struct after_call a = after_call_decide(&team, &salon_branches[0], &f, berlin, now_us, 0);
+    expect(a, AFTER_CALL_BOOK, nullptr);
+    assert_int_equal(a.calcom_event_type_id, 509);
+    assert_null(a.staff);
+
+    f.staff = slice_of("Mia");
+    a = after_call_decide(&team, &salon_branches[0], &f, berlin, now_us, 0);
+    expect(a, AFTER_CALL_IMPOSSIBLE, "staff_without_calcom_event_type");
+    assert_true(slice_equal(a.phrase, slice_of("Mia")));
+}
+
+/* Where the second choice is a team's event type, it is nobody's calendar but its own. */
+static void the_next_after_a_taken_slot_may_be_a_team(void **)
+{
+    static const struct staff_service pairs[] = { { &salon_staff[0], &salon_services[0], 501 }, { &salon_staff[1], &salon_services[0], 509 }, { &salon_staff[2], &salon_services[0], 509 } };
+    struct tenant_snapshot team = salon;
+    team.staff_services = pairs;
+    struct booking_facts f = agreed("2026-03-12", "10:30");
+    struct after_call a = after_call_decide(&team, &salon_branches[0], &f, berlin, now_us, 1);
+    expect(a, AFTER_CALL_BOOK, nullptr);
+    assert_int_equal(a.calcom_event_type_id, 509);
+    assert_null(a.staff);
+}
+
 static void a_taken_slot_goes_to_the_next_of_the_branch_and_then_to_people(void **)
 {
     struct after_call a = decide(agreed("2026-03-12", "10:30"), 1);
@@ -221,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_branch_that_is_not_set_up_books_nothing),
         cmocka_unit_test(a_zone_that_is_not_known_is_not_replaced),
         cmocka_unit_test(who_was_asked_for_is_who_is_booked),
+        cmocka_unit_test(who_was_asked_for_is_not_drawn_from_a_team),
+        cmocka_unit_test(the_next_after_a_taken_slot_may_be_a_team),
         cmocka_unit_test(a_taken_slot_goes_to_the_next_of_the_branch_and_then_to_people),
         cmocka_unit_test(a_host_has_one_calendar_whatever_the_event_type),
     };

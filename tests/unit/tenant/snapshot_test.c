@@ -158,17 +158,17 @@ static void words_mean_one_service_and_one_event_type_or_nothing(void **)
         { 11, "maennerhaarschnitt", "lena", SERVICE_FOUND, 31, 21, 5001 },
         { 11, "Männerhaarschnitt", "Tom  Mueller", SERVICE_FOUND, 31, 22, 5002 },
         { 11, "Damenhaarschnitt", nullptr, SERVICE_FOUND, 32, 0, 5007 }, /* a team's event type: whoever it is of */
-        { 11, "Damenhaarschnitt", "Tom Müller", SERVICE_FOUND, 32, 22, 5007 },
+        { 11, "Damenhaarschnitt", "Tom Müller", STAFF_NOT_MAPPED, 32, 0, 0 }, /* of that team it could become Lena */
         { 13, "Beratung", nullptr, SERVICE_FOUND, 34, 0, 5010 }, /* nobody of this branch: the service's own */
         { 11, "Herrenhaar", nullptr, SERVICE_UNKNOWN, 0, 0, 0 },
         { 11, "Sprechstunde", nullptr, SERVICE_UNKNOWN, 0, 0, 0 }, /* another company's */
         { 11, "Schnitt", nullptr, SERVICE_AMBIGUOUS, 0, 0, 0 },
         { 11, "Dauerwelle", nullptr, SERVICE_NOT_MAPPED, 33, 0, 0 },
         { 11, "Dauerwelle", "Lena", STAFF_UNKNOWN, 33, 0, 0 },
-        { 11, "Herrenhaarschnitt", "Nele", SERVICE_NOT_MAPPED, 31, 0, 0 },
+        { 11, "Herrenhaarschnitt", "Nele", STAFF_NOT_MAPPED, 31, 0, 0 },
         { 11, "Herrenhaarschnitt", "Ida", STAFF_UNKNOWN, 31, 0, 0 }, /* of the other branch */
         { 11, "Herrenhaarschnitt", "Tom", STAFF_UNKNOWN, 31, 0, 0 },
-        { 11, "Beratung", "Lena", SERVICE_AMBIGUOUS, 34, 0, 0 }, /* two of that name do it */
+        { 11, "Beratung", "Lena", STAFF_AMBIGUOUS, 34, 0, 0 }, /* two of that name do it */
         { 11, nullptr, nullptr, SERVICE_UNNAMED_DEFAULT, 31, 21, 5001 },
         { 11, "  ", "Tom Müller", SERVICE_UNNAMED_DEFAULT, 31, 22, 5002 },
         { 11, nullptr, "Niemand", STAFF_UNKNOWN, 31, 0, 0 },
