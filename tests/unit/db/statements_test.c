@@ -196,6 +196,20 @@ static void a_caller_known_to_one_company_is_new_to_another(void **)
     assert_int_not_equal(a.customer, b.customer);
 }
 
+/* The number that was called may have been given to another company in the middle of a call. */
+static void a_call_of_one_company_is_not_another_ones_to_file(void **)
+{
+    file(0, "call_moves", delivery(STARTED, "{\"direction\":\"inbound\"}"));
+    const char *before = value(database.owner, "SELECT c::text FROM calls c WHERE call_id = 'call_moves'");
+    struct db_unit u = unit_for(1);
+    add_filing(&u, 1, "call_moves", delivery(ENDED, "{\"call_status\":\"ended\"}"));
+    assert_int_equal(ask(&harness, &u), DB_REJECTED);
+    assert_string_equal(u.sqlstate, "42501"); /* row-level security */
+    db_unit_release(&u);
+    assert_string_equal(before, value(database.owner, "SELECT c::text FROM calls c WHERE call_id = 'call_moves'"));
+    assert_int_equal(number(database.owner, "SELECT count(*) FROM call_events WHERE call_id = 'call_moves'"), 1);
+}
+
 static void no_text_of_a_caller_can_stop_its_own_filing(void **)
 {
     struct db_unit u = unit_for(0);
@@ -711,6 +725,7 @@ int main(int, char **arguments)
         cmocka_unit_test(a_withheld_number_is_a_customer_of_its_own_per_call),
         cmocka_unit_test(a_number_that_comes_to_be_known_replaces_withheld_and_nothing_else),
         cmocka_unit_test(a_caller_known_to_one_company_is_new_to_another),
+        cmocka_unit_test(a_call_of_one_company_is_not_another_ones_to_file),
         cmocka_unit_test(no_text_of_a_caller_can_stop_its_own_filing),
         cmocka_unit_test(a_webhook_of_any_bytes_is_kept_once_and_listed),
         cmocka_unit_test(a_call_whose_end_never_came_is_closed_and_still_takes_its_end),
