@@ -110,7 +110,7 @@ class Soak:
 
     def table(self):
         rows = [(lane, name, number) for lane, figures in self.sums.items() for name, number in figures.items()]
-        lines = [f"{'what':8} {'counted':28} {'number':>16}", *(f"{lane:8} {name:28} {number:16,}" for lane, name, number in rows), ""]
+        lines = [f"{'what':8} {'counted':36} {'number':>16}", *(f"{lane:8} {name:36} {number:16,}" for lane, name, number in rows), ""]
         lines += [f"{len(self.failures)} failures in {(time.monotonic() - self.begin) / 3600:.2f} hours", *(f"  {what}\n    {again}" for what, again in self.failures)]
         return "\n".join(lines)
 

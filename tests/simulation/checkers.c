@@ -225,12 +225,30 @@ static void watch_tenants(void)
     PROMISE(engine_process_knows_company(c->id, name, &shard), "the last configuration is the one that is served", "shard %u does not know of %s", shard, name);
 }
 
+/* -- what is due -- */
+
+/* A calm engine that serves since long enough takes up what is due, and lets no more of it wait for a key's room than a narrow budget makes wait. */
+static void watch_due(void)
+{
+    constexpr uint64_t patience_us = 10 * minute_us;
+    bool has_had_time = world.is_calm && world_now_us() > world.plan.calm_at_us + patience_us && world_now_us() > watched.since_us + patience_us;
+    if (has_had_time && engine_process_is_at_work() && clock_is_right()) watch_overdue((int64_t)patience_us);
+}
+
 /* -- the looks -- */
+
+/* Half a second later Cal.com may have done what was not done yet. */
+static void see_unit(const struct db_unit *u)
+{
+    for (uint32_t n = 0; n < u->call_count; n++)
+        if (u->calls[n].statement == DB_BOOK_INTENT) return watch_bookings();
+}
 
 void checkers_open(void)
 {
     checkers = (struct checkers){ 0 };
     watched = (struct watched_life){ 0 };
+    database_executed = see_unit;
 }
 
 void checkers_look(void)
@@ -242,6 +260,7 @@ void checkers_look(void)
     watch_budgets();
     watch_counters();
     watch_tenants();
+    watch_due();
     PROMISE(!engine_process_forgets_message(&shard), "no message waits for a shard that sleeps", "shard %u", shard);
     watch_sights();
 }

@@ -33,6 +33,7 @@ void check_calls(void); /* calm */
 /* -- checkers_bookings.c -- */
 void watch_bookings(void); /* while it runs */
 [[nodiscard]] const struct planned_call *call_of_intent(const struct intent_row *i); /* nullptr: nobody planned it */
+void watch_overdue(int64_t patience_us); /* while it runs */
 void check_bookings(void); /* calm */
 
 /* -- checkers_budget.c -- */

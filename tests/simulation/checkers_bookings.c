@@ -162,6 +162,20 @@ static void check_tenant(const struct intent_row *i, const struct planned_call *
             "intent %lld of %s: company %lld, call %lld, customer %lld", (long long)i->id, c->id, (long long)i->company_id, (long long)i->call, (long long)i->customer_id);
 }
 
+/* What is to be looked at again has an instant for it. */
+void watch_overdue(int64_t patience_us)
+{
+    const struct store *s = database_store();
+    const struct intent_row *overdue = nullptr;
+    for (uint32_t n = 0; n < store_booking_intents_count(s); n++) {
+        const struct intent_row *i = store_booking_intents_at(s, n);
+        bool is_late = i->next_attempt_at.is_there && world_wall_us() - i->next_attempt_at.value > patience_us;
+        if (is_late && !is_in(i, "booked") && !is_in(i, "refused")) overdue = i;
+    }
+    PROMISE(!overdue, "what is due is done", "intent %lld is " SLICE_FORMAT ", and was due %lld s ago", (long long)overdue->id, slice_print(overdue->state),
+            (long long)(world_wall_us() - overdue->next_attempt_at.value) / 1'000'000);
+}
+
 /* -- both sides tell the same -- */
 
 /* Every host's day begins with the hour, and every appointment lasts a multiple of five minutes: so does every start that Cal.com offers. It would take others, too. */

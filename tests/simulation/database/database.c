@@ -3,6 +3,7 @@
 #include "session.h"
 
 struct database database;
+void (*database_executed)(const struct db_unit *u);
 
 void database_open(const struct database_climate *c)
 {

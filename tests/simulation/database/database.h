@@ -26,6 +26,9 @@ void database_set_tenants(const char *text, size_t length);
 void database_go_down(uint64_t until_us);  /* every connection dies where it is; nobody is let in until then */
 void database_slow_down(uint64_t extra_us); /* 0: as usual */
 [[nodiscard]] struct store *database_store(void);
+/* Told of each unit in the instant in which it took effect, whoever hears of it. nullptr: nobody listens. */
+struct db_unit;
+extern void (*database_executed)(const struct db_unit *u);
 
 struct database_counters { uint64_t connections, units, refused, died_before, died_after, try_again, slow, orphans_executed, downs; };
 [[nodiscard]] struct database_counters database_counters(void);

@@ -188,6 +188,7 @@ static void execute(PGconn *s, struct segment *g)
     if (!s->is_attached) database.counters.orphans_executed += 1;
     store_run(database.store, &g->unit, &g->answer);
     tell_story(s, g);
+    if (database_executed && g->answer.outcome == DB_OK) database_executed(&g->unit);
 }
 
 static enum segment_fate throw_fate(const PGconn *s, const struct segment *g, uint64_t *takes_us)
