@@ -78,7 +78,7 @@ enum incident_kind : uint8_t { INCIDENTS(INCIDENT_ENUMERATOR) INCIDENT_KIND_COUN
 [[nodiscard]] const char *incident_name(enum incident_kind k);
 struct planned_incident { uint32_t number; bool is_left_out; enum incident_kind kind; uint64_t at_us, for_us; int64_t extra; };
 
-/* What is met only where several things come together is drawn together: some worlds are about one such thing, most about none. The weather is theirs as everybody's. */
+/* What is met only where several things come together is drawn together: half of the worlds are about one such thing. The weather is theirs as everybody's. */
 #define THEMES(X)                                                                                                                                           \
     X(NONE)                                                                                                                                                 \
     X(LATE_COMMITS)     /* Cal.com books what its client has given up, and meanwhile another one got the host whose turn it was: every event type has the same two */ \

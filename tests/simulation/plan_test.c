@@ -143,7 +143,16 @@ static void every_fault_of_the_table_is_drawn(void **)
         if (!drawn[f]) fail_msg("%s", sim_fault_name((enum sim_fault)f));
 }
 
-/* Some worlds are about each of these, most about none; and what a theme needs is there. */
+/* One agreement in two bookings comes to an end only where each create lands unseen by the next, and nobody at Cal.com decides in between. */
+static void assert_doubles_can_be(const struct plan *p)
+{
+    assert_true(p->fault_count == 1 && strstr(p->faults[0].rule, "late_commit"));
+    for (uint32_t c = 0; c < p->company_count; c++)
+        for (uint32_t s = 0; s < p->companies[c].service_count; s++) assert_int_equal(p->companies[c].services[s].kind, PLAN_CONFIRMED);
+    for (uint32_t n = 0; n < p->incident_count; n++) assert_int_not_equal(p->incidents[n].kind, INCIDENT_HOST_EDITS);
+}
+
+/* Some worlds are about each of these, half of them about none; and what a theme needs is there. */
 static void every_theme_is_drawn(void **)
 {
     uint32_t drawn[THEME_COUNT] = {};
@@ -156,8 +165,9 @@ static void every_theme_is_drawn(void **)
         if (a.theme == THEME_FALSE_REFUSALS) assert_true(fails);
         if (a.theme == THEME_NARROW_BUDGET) assert_true(a.calcom_requests_per_minute <= 30 && a.budget_per_minute >= 8);
         if (a.theme == THEME_RESTLESS_TENANTS) assert_true(changes > 10 && a.stalls_per_step > 0);
+        if (a.theme == THEME_DOUBLES) assert_doubles_can_be(&a);
     }
-    for (uint64_t t = 0; t < THEME_COUNT; t++) assert_true(t == THEME_NONE ? drawn[t] > SEEDS / 2 : drawn[t] > 0 && drawn[t] < SEEDS / 5);
+    for (uint64_t t = 0; t < THEME_COUNT; t++) assert_true(t == THEME_NONE ? drawn[t] > SEEDS / 3 : drawn[t] > 0 && drawn[t] < SEEDS / 5);
 }
 
 int main(void)
