@@ -91,6 +91,8 @@ constexpr uint32_t deliveries_max = 64 * 1024;
 constexpr uint64_t delivery_heap_bytes = UINT64_C(1) << 30;
 /* Calls that are going on or have unfinished work: the aim of 100,000 on two shards. Past it: 503 + Retry-After. */
 constexpr uint32_t calls_max = 64 * 1024;
+/* What is asked for of the calls of an earlier life at a time, and taken over in one turn: 130 KiB of rows, a fifth of a millisecond. The rest comes page by page. */
+constexpr uint32_t calls_restored_per_page = 512;
 constexpr uint32_t call_id_bytes_max = 128; /* real ones: 32 to 37 characters; the shape is Retell's business. Past it: quarantined */
 /* Webhooks of late whose repeats are answered from memory: an hour at 36/s. PostgreSQL knows the older ones. */
 constexpr uint32_t dedupe_max = 128 * 1024;

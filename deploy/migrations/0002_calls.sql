@@ -68,8 +68,8 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_by_start ON calls (company_id, started_at);
 CREATE INDEX calls_by_customer ON calls (company_id, customer_id);
-CREATE INDEX calls_open ON calls (first_seen_at) WHERE outcome = 'open';
-CREATE INDEX calls_undecided ON calls (last_seen_at) WHERE outcome = 'ended' AND booking_confirmed AND facts_analyzed IS NULL;
+CREATE INDEX calls_open ON calls (first_seen_at, id) WHERE outcome = 'open';
+CREATE INDEX calls_undecided ON calls (last_seen_at, id) WHERE outcome = 'ended' AND booking_confirmed AND facts_analyzed IS NULL;
 SELECT confine('calls');
 
 -- Not generated columns, though they are that in spirit: PostgreSQL parses the expression of each anew for every statement, which made filing five

@@ -274,22 +274,34 @@ BEGIN
     PERFORM audit(p_company, 'engine', 'booking_parked', 'intent/' || i.id, jsonb_build_object('reason', p_reason), now_at);
 END $$;
 
--- Calls that something is waited for, across tenants: those without an end; and those that ended with a booking agreed and came to no intent, because
--- something was missing that the analysis may bring. After a month nobody waits for that any more.
-CREATE FUNCTION open_calls(p_limit bigint, p_now_us bigint, OUT company bigint, OUT branch bigint, OUT workspace bigint, OUT call_id text,
-                           OUT first_seen_us bigint, OUT call bigint, OUT customer bigint, OUT is_undecided boolean)
+-- Calls that something is waited for, across tenants, a page at a time: the first p_limit behind a place in a stable order, (seen, call). An index has that
+-- order, so a page costs what it shows; ids are not given twice, so no two calls have one place. From the first: (0, 0).
+--
+-- Those without an end; seen: first.
+CREATE FUNCTION open_calls(p_after_us bigint, p_after_call bigint, p_limit bigint, OUT company bigint, OUT branch bigint, OUT workspace bigint, OUT call_id text,
+                           OUT first_seen_us bigint, OUT call bigint, OUT customer bigint)
 RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 BEGIN ATOMIC
-    (SELECT c.company_id, c.branch_id, c.workspace_id, c.call_id, us_of(c.first_seen_at), c.id, c.customer_id, false
-     FROM calls c WHERE c.outcome = 'open' ORDER BY c.first_seen_at LIMIT p_limit)
-    UNION ALL
-    (SELECT c.company_id, c.branch_id, c.workspace_id, c.call_id, us_of(c.first_seen_at), c.id, c.customer_id, true
-     FROM calls c WHERE c.outcome = 'ended' AND c.booking_confirmed AND c.facts_analyzed IS NULL
-         AND c.last_seen_at > instant_of(p_now_us) - interval '30 days'
-         AND NOT EXISTS (SELECT FROM booking_intents i WHERE i.company_id = c.company_id AND i.call = c.id)
-     ORDER BY c.last_seen_at LIMIT p_limit);
+    SELECT c.company_id, c.branch_id, c.workspace_id, c.call_id, us_of(c.first_seen_at), c.id, c.customer_id
+    FROM calls c
+    WHERE c.outcome = 'open' AND (c.first_seen_at, c.id) > (instant_of(p_after_us), p_after_call)
+    ORDER BY c.first_seen_at, c.id LIMIT p_limit;
 END;
-REVOKE ALL ON FUNCTION open_calls(bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION open_calls(bigint, bigint, bigint) FROM PUBLIC;
+
+-- Those that ended with a booking agreed and came to no intent, because something was missing that the analysis may bring; seen:
+-- last. Where one begins to read says how long it is waited for.
+CREATE FUNCTION undecided_calls(p_after_us bigint, p_after_call bigint, p_limit bigint, OUT company bigint, OUT branch bigint, OUT workspace bigint, OUT call_id text,
+                                OUT first_seen_us bigint, OUT call bigint, OUT customer bigint, OUT last_seen_us bigint)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+BEGIN ATOMIC
+    SELECT c.company_id, c.branch_id, c.workspace_id, c.call_id, us_of(c.first_seen_at), c.id, c.customer_id, us_of(c.last_seen_at)
+    FROM calls c
+    WHERE c.outcome = 'ended' AND c.booking_confirmed AND c.facts_analyzed IS NULL AND (c.last_seen_at, c.id) > (instant_of(p_after_us), p_after_call)
+        AND NOT EXISTS (SELECT FROM booking_intents i WHERE i.company_id = c.company_id AND i.call = c.id)
+    ORDER BY c.last_seen_at, c.id LIMIT p_limit;
+END;
+REVOKE ALL ON FUNCTION undecided_calls(bigint, bigint, bigint) FROM PUBLIC;
 
 -- Unfinished intents whose time has come, across tenants.
 CREATE FUNCTION due_intents(p_now_us bigint, p_limit bigint, OUT company bigint, OUT intent bigint, OUT calcom_event_type bigint, OUT state text)

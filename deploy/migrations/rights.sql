@@ -12,7 +12,7 @@ BEGIN
         'SELECT, INSERT, UPDATE ON customers, calls, call_events, webhook_log, booking_intents, appointments, jobs',
         'SELECT, INSERT, DELETE ON busy_ranges',
         'SELECT, INSERT ON audit_log',
-        'EXECUTE ON FUNCTION tenant_snapshot(), open_calls(bigint, bigint), due_intents(bigint, bigint)'
+        'EXECUTE ON FUNCTION tenant_snapshot(), open_calls(bigint, bigint, bigint), undecided_calls(bigint, bigint, bigint), due_intents(bigint, bigint)'
     ] LOOP
         EXECUTE format('GRANT %s TO %I', rights, runtime);
     END LOOP;

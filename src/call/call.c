@@ -10,7 +10,7 @@ constexpr uint64_t admitted_wait_us = 60 * minute_us;  /* the journal may be wai
 constexpr uint64_t analysis_wait_us = 10 * minute_us;  /* Retell publishes no bound; minutes at most were seen */
 constexpr uint64_t repeats_wait_us = 30 * second_us;   /* so that repeats in a row meet the same actor; PostgreSQL knows them anyway */
 constexpr uint64_t restore_every_us = 10 * minute_us;
-enum { RESTORED_PER_TURN = 512 };                       /* a fifth of a millisecond: whoever else is on the shard goes on meanwhile */
+constexpr int64_t undecided_wait_us = 30 * 24 * 60 * (int64_t)minute_us; /* an analysis that has not come for a month is not waited for by another life */
 
 struct call_desk *call_desk_open(const struct call_desk_config *c)
 {
@@ -272,10 +272,10 @@ void call_post(struct call_desk *d, struct hash128 key, struct call_mail *m)
     else work(c);
 }
 
-/* -- open calls of an earlier life: their ends, or the analyses that they wait for, may still come -- */
-
-static void restore(struct call_desk *d);
-static void restore_again(struct timer *t) { restore(container_of(t, struct call_desk, restore_timer)); }
+/* -- open calls of an earlier life: their ends, or the analyses that they wait for, may still come --
+ *
+ * However many there are, one page of them is here at a time, and it is taken over in the turn in which it comes. A round goes through all of them; every shard
+ * reads the same list and picks its own. A call that is new in it, or changes its place, while it is read is just being filed, and so has its actor. */
 
 static void restore_one(struct call_desk *d, const struct db_unit *u, uint32_t row)
 {
@@ -290,41 +290,55 @@ static void restore_one(struct call_desk *d, const struct db_unit *u, uint32_t r
     c->first_seen_at_us = db_integer(u, 0, row, 4);
     c->row = db_integer(u, 0, row, 5);
     c->customer_id = db_integer(u, 0, row, 6);
-    c->undecided = db_boolean(u, 0, row, 7);
+    c->undecided = d->restoring.statement == DB_UNDECIDED_CALLS;
     counter_add(&d->counters.restored, 1);
     happen(c, c->undecided ? CALL_IT_ENDED : CALL_IT_STARTED);
 }
 
-static void restored(struct steady_unit *u)
+static void ask_for_page(struct call_desk *d);
+
+static void restore(struct call_desk *d, enum db_statement s, int64_t seen_since_us)
 {
-    struct call_desk *d = container_of(u, struct call_desk, restore);
-    d->restored_rows = 0;
-    shard_make_ready(d->shard, &d->restore_task);
+    d->restoring.statement = s;
+    d->restoring.seen_at_us = seen_since_us;
+    d->restoring.call = 0;
+    ask_for_page(d);
 }
 
-static void restore_some(struct task *t)
+static void restore_again(struct timer *t) { call_restore_start(container_of(t, struct call_desk, restoring.timer)); }
+
+static void take_over(struct call_desk *d, const struct db_unit *u, uint32_t rows)
 {
-    struct call_desk *d = container_of(t, struct call_desk, restore_task);
-    const struct db_unit *u = &d->restore.unit;
-    uint32_t found = u->outcome == DB_OK && !d->draining ? db_row_count(u, 0) : 0;
-    for (uint32_t n = 0; n < RESTORED_PER_TURN && d->restored_rows < found; n++) restore_one(d, u, d->restored_rows++);
-    if (d->restored_rows < found) return shard_make_ready(d->shard, &d->restore_task);
-    db_unit_release(&d->restore.unit);
-    if (!d->draining) timer_start(&d->shard->timers, &d->restore_timer, d->shard->now_us + restore_every_us, restore_again);
+    for (uint32_t row = 0; row < rows; row++) restore_one(d, u, row);
+    if (rows == 0) return;
+    d->restoring.seen_at_us = db_integer(u, 0, rows - 1, 7);
+    d->restoring.call = db_integer(u, 0, rows - 1, 5);
 }
 
-/* As many as all shards can have: each of them picks its own from the same list. */
-static void restore(struct call_desk *d)
+static void page_came(struct steady_unit *s)
 {
-    d->restore_task.run = restore_some;
-    db_unit_begin(&d->restore.unit, (struct db_tenant){});
-    db_unit_call(&d->restore.unit, DB_OPEN_CALLS);
-    db_add_integer(&d->restore.unit, (int64_t)d->config.calls_max * d->shard->group->count);
-    db_add_integer(&d->restore.unit, d->shard->wall_us);
-    steady_submit(&d->restore, d->shard, d->config.pool, restored);
+    struct call_desk *d = container_of(s, struct call_desk, restoring.unit);
+    uint32_t rows = s->unit.outcome == DB_OK && !d->draining ? db_row_count(&s->unit, 0) : 0;
+    take_over(d, &s->unit, rows);
+    db_unit_release(&s->unit);
+    if (d->draining) return;
+    if (rows == calls_restored_per_page) ask_for_page(d);
+    else if (d->restoring.statement == DB_OPEN_CALLS) restore(d, DB_UNDECIDED_CALLS, d->shard->wall_us - undecided_wait_us);
+    else timer_start(&d->shard->timers, &d->restoring.timer, d->shard->now_us + restore_every_us, restore_again);
 }
 
-void call_restore_start(struct call_desk *d) { restore(d); }
+static void ask_for_page(struct call_desk *d)
+{
+    struct restoring *r = &d->restoring;
+    db_unit_begin(&r->unit.unit, (struct db_tenant){});
+    db_unit_call(&r->unit.unit, r->statement);
+    db_add_integer(&r->unit.unit, r->seen_at_us);
+    db_add_integer(&r->unit.unit, r->call);
+    db_add_integer(&r->unit.unit, calls_restored_per_page);
+    steady_submit(&r->unit, d->shard, d->config.pool, page_came);
+}
+
+void call_restore_start(struct call_desk *d) { restore(d, DB_OPEN_CALLS, 0); }
 
 /* -- the end -- */
 
@@ -358,8 +372,8 @@ static void return_letters(struct call *c)
 void call_desk_drain(struct call_desk *d)
 {
     d->draining = true;
-    timer_stop(&d->shard->timers, &d->restore_timer);
-    (void)steady_abandon(&d->restore);
+    timer_stop(&d->shard->timers, &d->restoring.timer);
+    (void)steady_abandon(&d->restoring.unit);
     each_call(d, return_letters);
     for (struct list_node *n = list_first(&d->running); n; n = list_next(&d->running, n)) leave_if_waiting(container_of(n, struct filing, node));
 }

@@ -43,6 +43,14 @@ struct filing {                     /* in the desk's pool while a letter, or the
 enum flow_status filing_run(struct filing *f);
 void filing_give_room_back(struct filing *f);
 
+/* Calls of an earlier life, read page by page; the next one begins behind (seen_at_us, call). */
+struct restoring {
+    struct steady_unit unit;
+    struct timer       timer;       /* of the next round */
+    enum db_statement  statement;   /* first DB_OPEN_CALLS, then DB_UNDECIDED_CALLS */
+    int64_t            seen_at_us, call;
+};
+
 struct call_desk {
     uint32_t                magic;
     struct call_desk_config config;
@@ -53,11 +61,8 @@ struct call_desk {
     struct list             running; /* filings */
     struct heap             heap;
     struct zones            zones;
-    struct steady_unit      restore;
-    struct task             restore_task;  /* goes through what it has answered, some rows a turn */
-    uint32_t                restored_rows;
+    struct restoring        restoring;
     bool                    draining;
-    struct timer            restore_timer;
     struct call_desk_counters counters;
 };
 

@@ -37,7 +37,7 @@ static const char *const questions[] = {
     "   AND NOT coalesce(reloptions && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false)",
     "SELECT format('function %s works with the rights of its owner', oid::regprocedure) FROM pg_proc"
     " WHERE pronamespace = 'public'::regnamespace AND prosecdef AND has_function_privilege(oid, 'EXECUTE')"
-    "   AND proname NOT IN ('tenant_snapshot', 'open_calls', 'due_intents')",
+    "   AND proname NOT IN ('tenant_snapshot', 'open_calls', 'undecided_calls', 'due_intents')",
 };
 
 /* false: *error names the first row of the answer, or says why there is none. */

@@ -27,8 +27,11 @@ static const struct db_statement_definition definitions[DB_STATEMENT_COUNT] = {
         "    WHERE company_id = $1 AND call_id = $2 AND outcome <> 'ended' AND (closed_at IS NULL OR closed_at = instant_of($3)) RETURNING id)"
         "  SELECT EXISTS (SELECT FROM closed)" },
 
-    [DB_OPEN_CALLS] = { "OPEN_CALLS", "ii", "iiitiiib",
-        "SELECT company, branch, workspace, call_id, first_seen_us, call, customer, is_undecided FROM open_calls($1, $2)" },
+    [DB_OPEN_CALLS] = { "OPEN_CALLS", "iii", "iiitiiii",
+        "SELECT company, branch, workspace, call_id, first_seen_us, call, customer, first_seen_us FROM open_calls($1, $2, $3)" },
+
+    [DB_UNDECIDED_CALLS] = { "UNDECIDED_CALLS", "iii", "iiitiiii",
+        "SELECT company, branch, workspace, call_id, first_seen_us, call, customer, last_seen_us FROM undecided_calls($1, $2, $3)" },
 
     [DB_WRITE_INTENT] = { "WRITE_INTENT", "iiiittiitiiiiijti", "itb",
         "SELECT intent, state, is_new"

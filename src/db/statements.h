@@ -26,9 +26,11 @@
     /* ── calls ──                                                                                                                         \
      * CLOSE_CALL (i company, t call_id, i at, t reason) → b changed: the end never came (reason 'ended_unknown'). A later call_ended still merges. */ \
     X(CLOSE_CALL)                                                                                                                          \
-    /* OPEN_CALLS (i limit, i now) → i company, i branch, i workspace, t call_id, i first_seen_at, i call, i customer, b undecided: calls without an end, and    \
-     *   (undecided) those that ended with a booking agreed, no intent and no analysis; each oldest first, across tenants (definer). */   \
+    /* OPEN_CALLS (i after seen_at, i after call, i limit) → i company, i branch, i workspace, t call_id, i first_seen_at, i call, i customer, i seen_at: calls without \
+     *   an end, across tenants (definer): a page of them, behind that place in the order of (seen_at, call). Oldest first; (0, 0): from the first. */ \
     X(OPEN_CALLS)                                                                                                                          \
+    /* UNDECIDED_CALLS (i after seen_at, i after call, i limit) → as OPEN_CALLS: calls that ended with a booking agreed, no intent and no analysis; seen_at: last. */ \
+    X(UNDECIDED_CALLS)                                                                                                                     \
     /* ── bookings ──                                                                                                                      \
      * WRITE_INTENT (i company, i branch, i call, i customer, t operation_key, t reference, i service, i staff or NULL, t calendar, i calcom_event_type,    \
      *   i starts_at, i ends_at, i busy_from, i busy_until, t attendee JSON, t payload, i now) → i intent, t state, b is_new                \

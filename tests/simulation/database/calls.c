@@ -390,7 +390,7 @@ bool statement_keep_webhook(struct statement *q)
     return true;
 }
 
-/* -- CLOSE_CALL, OPEN_CALLS -- */
+/* -- CLOSE_CALL -- */
 
 bool statement_close_call(struct statement *q)
 {
@@ -414,55 +414,64 @@ bool statement_close_call(struct statement *q)
     return true;
 }
 
-static int by_first_seen(const void *a, const void *b)
+/* -- OPEN_CALLS, UNDECIDED_CALLS -- */
+
+struct placed { int64_t seen_at; const struct call_row *call; };
+
+static int by_place(const void *a, const void *b)
 {
-    const struct call_row *x = *(const struct call_row *const *)a, *y = *(const struct call_row *const *)b;
-    return (x->first_seen_at > y->first_seen_at) - (x->first_seen_at < y->first_seen_at);
+    const struct placed *x = a, *y = b;
+    if (x->seen_at != y->seen_at) return x->seen_at > y->seen_at ? 1 : -1;
+    return (x->call->id > y->call->id) - (x->call->id < y->call->id);
 }
 
-static int by_last_seen(const void *a, const void *b)
+/* As SQL compares rows: with NULL in it, it is known only where the left side has decided. */
+static bool is_behind(const struct placed *p, struct number seen_at, struct number call)
 {
-    const struct call_row *x = *(const struct call_row *const *)a, *y = *(const struct call_row *const *)b;
-    return (x->last_seen_at > y->last_seen_at) - (x->last_seen_at < y->last_seen_at);
+    if (!seen_at.is_there || p->seen_at < seen_at.value) return false;
+    return p->seen_at > seen_at.value || (call.is_there && p->call->id > call.value);
 }
 
-static bool is_undecided(const struct store *s, const struct call_row *c, struct number now)
+static bool is_open(const struct store *, const struct call_row *c) { return text_is(c->outcome, "open"); }
+
+static bool is_undecided(const struct store *s, const struct call_row *c)
 {
-    constexpr int64_t month_us = INT64_C(30) * 24 * 3'600 * 1'000'000;
-    return text_is(c->outcome, "ended") && c->booking_confirmed.is_there && c->booking_confirmed.value && slice_is_absent(c->facts_analyzed) && now.is_there
-           && c->last_seen_at > now.value - month_us && !store_has_intent(s, c->company_id, c->id);
+    return text_is(c->outcome, "ended") && c->booking_confirmed.is_there && c->booking_confirmed.value && slice_is_absent(c->facts_analyzed)
+           && !store_has_intent(s, c->company_id, c->id);
 }
 
-static void add_open_calls(struct statement *q, struct number limit, struct number now, bool undecided)
+static void answer_placed(struct statement *q, const struct placed *p)
 {
+    answer_row(q);
+    answer_integer(q, p->call->company_id);
+    answer_integer(q, p->call->branch_id);
+    answer_integer(q, p->call->workspace_id);
+    answer_text(q, p->call->call_id);
+    answer_integer(q, p->call->first_seen_at);
+    answer_integer(q, p->call->id);
+    answer_integer(q, p->call->customer_id);
+    answer_integer(q, p->seen_at);
+}
+
+static bool answer_page(struct statement *q, bool (*is_listed)(const struct store *s, const struct call_row *c), bool by_last_seen)
+{
+    enum { AFTER_SEEN_AT, AFTER_CALL, LIMIT };
     const struct table *calls = &q->store->calls;
-    const struct call_row **found = arena_take(q->memory, (calls->count + 1) * sizeof *found);
+    const struct number limit = parameter_number(q, LIMIT);
+    struct placed *found = arena_take(q->memory, (calls->count + 1) * sizeof *found);
+    struct number after;
     size_t count = 0;
+    if (!parameter_instant(q, AFTER_SEEN_AT, &after)) return false;
+    if (limit.is_there && limit.value < 0) return statement_fail(q, sqlstate_limit, nullptr);
     for (uint32_t n = 0; n < calls->count; n++) {
         const struct call_row *c = calls->rows[n];
-        if (undecided ? is_undecided(q->store, c, now) : text_is(c->outcome, "open")) found[count++] = c;
+        found[count] = (struct placed){ by_last_seen ? c->last_seen_at : c->first_seen_at, c };
+        if (is_behind(&found[count], after, parameter_number(q, AFTER_CALL)) && is_listed(q->store, c)) count += 1;
     }
-    qsort(found, count, sizeof *found, undecided ? by_last_seen : by_first_seen);
-    for (size_t n = 0; n < count && (!limit.is_there || (int64_t)n < limit.value); n++) {
-        answer_row(q);
-        answer_integer(q, found[n]->company_id);
-        answer_integer(q, found[n]->branch_id);
-        answer_integer(q, found[n]->workspace_id);
-        answer_text(q, found[n]->call_id);
-        answer_integer(q, found[n]->first_seen_at);
-        answer_integer(q, found[n]->id);
-        answer_integer(q, found[n]->customer_id);
-        answer_boolean(q, undecided);
-    }
-}
-
-bool statement_open_calls(struct statement *q)
-{
-    enum { LIMIT, NOW };
-    struct number now;
-    if (!parameter_instant(q, NOW, &now)) return false;
-    if (parameter_number(q, LIMIT).is_there && parameter_integer(q, LIMIT) < 0) return statement_fail(q, sqlstate_limit, nullptr);
-    add_open_calls(q, parameter_number(q, LIMIT), now, false);
-    add_open_calls(q, parameter_number(q, LIMIT), now, true);
+    qsort(found, count, sizeof *found, by_place);
+    for (size_t n = 0; n < count && (!limit.is_there || (int64_t)n < limit.value); n++) answer_placed(q, &found[n]);
     return true;
 }
+
+bool statement_open_calls(struct statement *q) { return answer_page(q, is_open, false); }
+bool statement_undecided_calls(struct statement *q) { return answer_page(q, is_undecided, true); }

@@ -148,7 +148,8 @@ static const char *ids_of(enum db_statement s)
     switch (s) {
     case DB_FILE_CALL_EVENT:  return "-ck---";
     case DB_KEEP_WEBHOOK:     return "w";
-    case DB_OPEN_CALLS:       return "-----ck-";
+    case DB_OPEN_CALLS:
+    case DB_UNDECIDED_CALLS:  return "-----ck-";
     case DB_WRITE_INTENT:     return "i--";
     case DB_DUE_INTENTS:      return "-i--";
     case DB_LOAD_INTENT:      return "--ck----------------";

@@ -233,7 +233,7 @@ static void give_call_id(struct generator *g)
     give_print(g, "call_%u_%u", of_phase, one_in(g, 80) ? throw(g, CALLS_OF_A_PHASE) : throw(g, CALLS_OF_A_PHASE / COMPANIES) * COMPANIES + g->company);
 }
 
-/* Instants never meet by accident, where the order of equal ones is left open. */
+/* Instants that hardly ever meet, and instants that often do. */
 static int64_t instant_of_its_own(struct generator *g) { return monday_us - 20 * day_us + (int64_t)(prng_next(&g->dice) % (uint64_t)(60 * day_us)); }
 static int64_t coarse_instant(struct generator *g) { return monday_us + throw(g, 40) * (day_us / 8); }
 static int64_t far_instant(struct generator *g)
@@ -256,7 +256,7 @@ static void ask_file_call_event(struct generator *g)
     give_text(g, slice_from_text(names[kind]));
     give_integer(g, one_in(g, 100) ? (one_in(g, 2) ? 40'000 : 17) : kind);
     give_text(g, slice_from_text(one_of(g, ((const char *const[]){ "", "", "", "a", "b" }))));
-    give_integer(g, one_in(g, 150) ? far_instant(g) : instant_of_its_own(g));
+    give_integer(g, one_in(g, 150) ? far_instant(g) : one_in(g, 3) ? coarse_instant(g) : instant_of_its_own(g));
     if (one_in(g, 10)) give_null(g);
     else give_print(g, "correlation-%u", throw(g, 100));
     give_text(g, one_in(g, 6) ? odd_text(g) : slice_of("{\"event\":\"…\"}"));
@@ -302,11 +302,13 @@ static void give_limit(struct generator *g)
     else give_integer(g, one_in(g, 20) ? -1 : one_in(g, 3) ? throw(g, 4) : 1'000'000);
 }
 
-static void ask_open_calls(struct generator *g)
+/* From the first, or from the midst of calls that were seen at the same instant. */
+static void ask_for_calls(struct generator *g)
 {
-    add_call_of(g, DB_OPEN_CALLS);
+    add_call_of(g, one_in(g, 2) ? DB_OPEN_CALLS : DB_UNDECIDED_CALLS);
+    give_integer(g, one_in(g, 3) ? 0 : coarse_instant(g));
+    give_thing(g, THING_CALL);
     give_limit(g);
-    give_integer(g, monday_us + throw(g, 60) * day_us);
 }
 
 static void give_service_and_staff(struct generator *g)
@@ -445,7 +447,7 @@ static void ask_probe(struct generator *g) { add_call_of(g, DB_PROBE); }
 static void ask_snapshot(struct generator *g) { add_call_of(g, DB_SNAPSHOT); }
 
 static const struct { uint32_t weight; void (*ask)(struct generator *g); } questions[] = {
-    { 40, ask_file_call_event }, { 10, ask_keep_webhook }, { 6, ask_close_call }, { 1, ask_open_calls }, { 18, ask_write_intent }, { 6, ask_refuse_operation },
+    { 40, ask_file_call_event }, { 10, ask_keep_webhook }, { 6, ask_close_call }, { 2, ask_for_calls }, { 18, ask_write_intent }, { 6, ask_refuse_operation },
     { 2, ask_due_intents }, { 8, ask_load_intent },
     { 9, ask_send_intent }, { 7, ask_delay_intent }, { 12, ask_book_intent }, { 6, ask_refuse_intent }, { 7, ask_park_intent }, { 4, ask_audit }, { 1, ask_probe }, { 1, ask_snapshot } };
 

@@ -82,6 +82,7 @@ void answer_void(struct statement *q);
 [[nodiscard]] bool statement_keep_webhook(struct statement *q);
 [[nodiscard]] bool statement_close_call(struct statement *q);
 [[nodiscard]] bool statement_open_calls(struct statement *q);
+[[nodiscard]] bool statement_undecided_calls(struct statement *q);
 [[nodiscard]] struct customer_row *store_find_customer(struct store *s, int64_t company, int64_t id);
 [[nodiscard]] struct call_row *store_find_call(struct store *s, int64_t company, int64_t id);
 

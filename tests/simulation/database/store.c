@@ -208,6 +208,7 @@ static bool run(struct statement *q)
     case DB_KEEP_WEBHOOK:     return statement_keep_webhook(q);
     case DB_CLOSE_CALL:       return statement_close_call(q);
     case DB_OPEN_CALLS:       return statement_open_calls(q);
+    case DB_UNDECIDED_CALLS:  return statement_undecided_calls(q);
     case DB_WRITE_INTENT:     return statement_write_intent(q);
     case DB_REFUSE_OPERATION: return statement_refuse_operation(q);
     case DB_DUE_INTENTS:      return statement_due_intents(q);

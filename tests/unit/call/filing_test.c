@@ -18,9 +18,10 @@ static struct {
     uint32_t    filed, kept, intents, refused, closed;
     size_t      told_bytes;                        /* facts of the last letter */
     char        events[8][32], kept_as[16], calendar[48], reason[64], operation_key[64];
-    int64_t     open_limit;                        /* how many open calls were asked for */
-    int64_t     open_since_us;                     /* of one open call of an earlier life; 0: none */
+    int64_t     open_since_us;                     /* of an open call of an earlier life; 0: none */
+    uint32_t    open_more;                         /* of the same minutes, seven hundred in each */
     bool        open_is_undecided;
+    uint32_t    pages;                             /* that were asked for */
 } db;
 
 static enum db_outcome file_event(const struct db_unit *u, struct played_row *a)
@@ -78,18 +79,32 @@ static enum db_outcome keep_webhook(const struct db_unit *u, struct played_row *
     return DB_OK;
 }
 
-static enum db_outcome open_calls(const struct db_unit *u, struct played_row *a)
+static void give_open_call(struct played_row *a, int64_t seen_at_us, uint32_t n)
 {
-    db.open_limit = integer_of(u, 0);
-    if (db.open != DB_OK || !db.open_since_us) return db.open;
+    char id[32];
+    snprintf(id, sizeof id, n > 0 ? "call_old_%u" : "call_old", n);
     give_integer(a, 3);
     give_integer(a, 21);
     give_integer(a, workspace_id);
-    give_text(a, "call_old");
+    give_text(a, id);
     give_integer(a, db.open_since_us);
-    give_integer(a, 101);
+    give_integer(a, 101 + n);
     give_integer(a, 17);
-    give_integer(a, db.open_is_undecided);
+    give_integer(a, seen_at_us);
+}
+
+static enum db_outcome page_of_calls(const struct db_unit *u, struct played_row *a)
+{
+    int64_t after_us = integer_of(u, 0), after_call = integer_of(u, 1), given = 0;
+    assert_int_equal(integer_of(u, 2), calls_restored_per_page);
+    db.pages += 1;
+    if (db.open != DB_OK || db.open_is_undecided != (statement_of(u) == DB_UNDECIDED_CALLS) || !db.open_since_us) return db.open;
+    for (uint32_t n = 0; n <= db.open_more && given < calls_restored_per_page; n++) {
+        int64_t seen_at_us = db.open_since_us + n / 700 * (int64_t)minute_us;
+        if (seen_at_us < after_us || (seen_at_us == after_us && 101 + n <= after_call)) continue;
+        if (given++ > 0) a = next_row(a);
+        give_open_call(a, seen_at_us, n);
+    }
     return DB_OK;
 }
 
@@ -100,7 +115,7 @@ static enum db_outcome play_statement(struct db_unit *u, struct played_row *a)
     if (s == DB_WRITE_INTENT) return write_intent(u, a);
     if (s == DB_REFUSE_OPERATION) return refuse_operation(u, a);
     if (s == DB_KEEP_WEBHOOK) return keep_webhook(u, a);
-    if (s == DB_OPEN_CALLS) return open_calls(u, a);
+    if (s == DB_OPEN_CALLS || s == DB_UNDECIDED_CALLS) return page_of_calls(u, a);
     assert_int_equal(s, DB_CLOSE_CALL);
     if (db.close != DB_OK) return db.close;
     db.closed += 1;
@@ -122,6 +137,7 @@ static struct letter { struct call_mail mail; struct retell_event event; char bo
 static uint32_t letter_count;
 static struct heap bodies;
 static struct call_desk *desk;
+static uint32_t calls_of_desk;
 static struct tenant_directory directory = { .current = &salon };
 
 static void settled(struct call_mail *m, enum mail_end end)
@@ -195,7 +211,7 @@ static uint32_t active(void) { return (uint32_t)gauge_read(&call_desk_counters(d
 
 static void open_desk(uint32_t filings, uint64_t heap_bytes)
 {
-    desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = 8, .filings_max = filings, .heap_bytes = heap_bytes,
+    desk = call_desk_open(&(struct call_desk_config){ .shard = &shard, .directory = &directory, .calls_max = calls_of_desk, .filings_max = filings, .heap_bytes = heap_bytes,
                                                       .longest_call_us = 120 * minute_us, .end_grace_us = 10 * minute_us });
 }
 
@@ -208,6 +224,7 @@ static int set_up(void **)
     letter_count = 0;
     handed_over = 0;
     directory.current = &salon;
+    calls_of_desk = 8;
     open_desk(4, 64 * 1024);
     return 0;
 }
@@ -581,12 +598,79 @@ static void an_open_call_of_an_earlier_life_is_closed_in_its_time(void **)
     assert_int_equal(db.closed, 1);
 }
 
-/* The oldest come first, so those beyond a limit would never come. */
-static void all_open_calls_that_find_room_are_taken_over(void **)
+static uint32_t taken_over(void) { return (uint32_t)counter_read(&call_desk_counters(desk)->restored); }
+
+static void leave_open(uint32_t calls)
 {
+    calls_of_desk = 2'000;
+    open_desk_anew(4, 64 * 1024);
+    db.open_since_us = shard.wall_us - 10 * (int64_t)minute_us;
+    db.open_more = calls - 1;
+}
+
+static void open_calls_are_taken_over_page_by_page_and_asked_for_anew_in_ten_minutes(void **)
+{
+    leave_open(1'500);
     call_restore_start(desk);
     play_for(minute_us);
-    assert_int_equal(db.open_limit, 8 * group.count);
+    assert_int_equal(taken_over(), 1'500);
+    assert_int_equal(db.pages, 3 + 1); /* the undecided are none */
+    db.open_more += 36; /* the last page is full */
+    play_for(8 * minute_us);
+    assert_int_equal(taken_over(), 1'500);
+    play_for(2 * minute_us);
+    assert_int_equal(taken_over(), 3 * calls_restored_per_page);
+    assert_int_equal(db.pages, (3 + 1) + (4 + 1)); /* that a full page was the last one is not known before */
+}
+
+static void undecided_calls_are_taken_over_page_by_page(void **)
+{
+    leave_open(2 * calls_restored_per_page);
+    db.open_is_undecided = true;
+    call_restore_start(desk);
+    play_for(minute_us);
+    assert_int_equal(taken_over(), 2 * calls_restored_per_page);
+    assert_int_equal(db.pages, 1 + 3);
+    db.open_since_us = 0;
+}
+
+static void an_outage_between_two_pages_loses_none(void **)
+{
+    leave_open(1'500);
+    call_restore_start(desk);
+    play_turn();
+    assert_int_equal(taken_over(), calls_restored_per_page);
+    database_is_up = false;
+    play_for(minute_us);
+    assert_int_equal(taken_over(), calls_restored_per_page);
+    database_is_up = true;
+    play_for(minute_us);
+    assert_int_equal(taken_over(), 1'500);
+}
+
+static void a_drain_between_two_pages_asks_for_no_more(void **)
+{
+    leave_open(1'500);
+    call_restore_start(desk);
+    play_turn();
+    call_desk_drain(desk); /* the second page is on its way */
+    play_for(minute_us);
+    assert_int_equal(taken_over(), calls_restored_per_page);
+    assert_int_equal(db.pages, 2);
+}
+
+static void what_has_been_undecided_for_a_month_is_not_taken_over(void **)
+{
+    constexpr int64_t day_us = INT64_C(86'400'000'000);
+    db.open_is_undecided = true;
+    db.open_since_us = shard.wall_us - 31 * day_us;
+    call_restore_start(desk);
+    play();
+    assert_int_equal(taken_over(), 0);
+    db.open_since_us = shard.wall_us - 29 * day_us;
+    play_for(11 * minute_us);
+    assert_int_equal(taken_over(), 1);
+    db.open_since_us = 0;
 }
 
 static void an_open_call_that_is_overdue_is_closed_at_once(void **)
@@ -834,7 +918,11 @@ int main(void)
         TEST(a_call_that_is_promised_a_letter_stays_until_it_comes),
         TEST(a_letter_that_does_not_come_after_all_holds_nothing),
         TEST(an_open_call_of_an_earlier_life_is_closed_in_its_time),
-        TEST(all_open_calls_that_find_room_are_taken_over),
+        TEST(open_calls_are_taken_over_page_by_page_and_asked_for_anew_in_ten_minutes),
+        TEST(undecided_calls_are_taken_over_page_by_page),
+        TEST(an_outage_between_two_pages_loses_none),
+        TEST(a_drain_between_two_pages_asks_for_no_more),
+        TEST(what_has_been_undecided_for_a_month_is_not_taken_over),
         TEST(an_open_call_that_is_overdue_is_closed_at_once),
         TEST(open_calls_of_other_shards_or_known_already_are_not_taken_over),
         TEST(open_calls_that_find_no_room_or_no_answer_are_asked_for_again),

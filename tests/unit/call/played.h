@@ -86,7 +86,7 @@ static void play_shard(void)
 
 enum { PLAYED_COLUMNS = 24, PLAYED_TEXT_BYTES = 8192 };
 struct played_value { enum : uint8_t { PLAYED_NULL, PLAYED_INTEGER, PLAYED_TEXT } kind; int64_t integer; const char *text; };
-struct played_row { bool is_there; uint32_t columns, text_bytes; struct played_value values[PLAYED_COLUMNS]; char texts[PLAYED_TEXT_BYTES]; };
+struct played_row { bool is_there; uint32_t columns, text_bytes; struct played_value values[PLAYED_COLUMNS]; char texts[PLAYED_TEXT_BYTES]; struct played_row *next; };
 
 static struct list asked;   /* units without an answer */
 static struct list waiters; /* for the database to come back */
@@ -101,6 +101,14 @@ static void play_database(void)
     list_init(&waiters);
     database_is_up = true;
 }
+
+static struct played_row *new_row(void)
+{
+    struct played_row *row = calloc(1, sizeof *row);
+    assert_non_null(row);
+    return row;
+}
+[[maybe_unused]] static struct played_row *next_row(struct played_row *answer) { return answer->next = new_row(); } /* behind one that has values */
 
 static struct played_value *next_value(struct played_row *answer)
 {
@@ -166,7 +174,10 @@ void db_unit_release(struct db_unit *u)
 {
     assert_false(u->running);
     for (uint32_t n = 0; n < DB_UNIT_CALLS_MAX; n++) {
-        free(u->results[n]);
+        for (struct played_row *next, *row = u->results[n]; row; row = next) {
+            next = row->next;
+            free(row);
+        }
         u->results[n] = nullptr;
     }
 }
@@ -194,10 +205,16 @@ void db_pool_forget(struct db_pool *, struct db_waiter *w)
 static const struct played_value *value_of(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column)
 {
     const struct played_row *answer = u->results[call];
-    assert_true(!u->running && u->outcome == DB_OK && answer && answer->is_there && row == 0 && column < answer->columns);
+    for (; answer && row > 0; row--) answer = answer->next;
+    assert_true(!u->running && u->outcome == DB_OK && answer && answer->is_there && column < answer->columns);
     return &answer->values[column];
 }
-uint32_t db_row_count(const struct db_unit *u, uint32_t call) { return ((const struct played_row *)u->results[call])->is_there; }
+uint32_t db_row_count(const struct db_unit *u, uint32_t call)
+{
+    uint32_t count = 0;
+    for (const struct played_row *row = u->results[call]; row; row = row->next) count += row->is_there;
+    return count;
+}
 bool db_is_null(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column) { return value_of(u, call, row, column)->kind == PLAYED_NULL; }
 int64_t db_integer(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column) { return value_of(u, call, row, column)->integer; }
 bool db_boolean(const struct db_unit *u, uint32_t call, uint32_t row, uint32_t column) { return value_of(u, call, row, column)->integer != 0; }
@@ -213,10 +230,7 @@ static enum db_outcome play_unit(struct db_unit *u)
     enum db_outcome outcome = DB_OK;
     u->constraint[0] = u->sqlstate[0] = 0;
     for (played_call = 0; played_call < u->call_count && outcome == DB_OK; played_call++) {
-        struct played_row *answer = calloc(1, sizeof *answer);
-        assert_non_null(answer);
-        u->results[played_call] = answer;
-        outcome = play_statement(u, answer);
+        outcome = play_statement(u, u->results[played_call] = new_row());
     }
     return outcome;
 }

@@ -41,7 +41,8 @@ static void add_parameters(struct db_unit *u, enum db_statement s, uint32_t time
         snprintf(texts[p], sizeof texts[p], "%s %u %u", db_statement_definition(s)->name, time, p);
         if (letters[p] == 'j') db_add_text(u, slice_of("{}"));
         else if (letters[p] != 'i') db_add_text(u, slice_from_text(texts[p]));
-        else if (p == 0 && (s == DB_OPEN_CALLS || s == DB_DUE_INTENTS || s == DB_KEEP_WEBHOOK)) db_add_integer(u, s == DB_KEEP_WEBHOOK ? database.workspace : 100);
+        else if (s == DB_OPEN_CALLS || s == DB_UNDECIDED_CALLS) db_add_integer(u, p == 0 ? 1 + time : 100); /* calls are of the first instants of all */
+        else if (p == 0 && (s == DB_DUE_INTENTS || s == DB_KEEP_WEBHOOK)) db_add_integer(u, s == DB_KEEP_WEBHOOK ? database.workspace : 100);
         else if (p == 1 && s == DB_KEEP_WEBHOOK) db_add_integer(u, database.companies[0]);
         else if (p == 1 && of_intent) db_add_integer(u, intent);
         else if (p == 2 && s == DB_FILE_CALL_EVENT) db_add_integer(u, database.workspace);
