@@ -213,6 +213,12 @@ static int32_t known_zone_name(struct slice name, UChar *out)
     return U_SUCCESS(status) && is_listed ? (int32_t)name.length : 0;
 }
 
+bool time_zone_is_known(struct slice iana_name)
+{
+    UChar name[ZONE_NAME_BYTES_MAX];
+    return known_zone_name(iana_name, name) > 0;
+}
+
 struct time_zone *time_zone_open(struct slice iana_name)
 {
     UChar   name[ZONE_NAME_BYTES_MAX];

@@ -23,6 +23,7 @@ enum wall_outcome : uint8_t {
 
 struct time_zone; /* opaque */
 [[nodiscard]] struct time_zone *time_zone_open(struct slice iana_name); /* nullptr: ICU does not know it, or has no memory for it */
+[[nodiscard]] bool time_zone_is_known(struct slice iana_name);
 void time_zone_close(struct time_zone *z);
 /* *at_us is written for WALL_OK and WALL_FOLD only. */
 [[nodiscard]] enum wall_outcome wall_to_instant(const struct time_zone *z, struct wall_time w, int64_t *at_us);

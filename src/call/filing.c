@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 constexpr uint64_t room_retry_us = 20'000; /* the heap is full of other letters' facts, which leave soon; or there is no memory, which passes */
+constexpr uint32_t decision_tries_max = 3'000; /* a minute of them. Past it, it is no passing shortage: the journal keeps the letter for the next life */
 static_assert(filing_heap_bytes >= UINT64_C(4) * http_body_bytes_max + 4096 + booking_json_bytes_max); /* retell_facts_bytes_max(): the largest letter finds room, or it would wait for ever */
 
 /* -- what the letter says -- */
@@ -223,18 +224,21 @@ static void put_into_words(struct filing *f, const struct branch *b, const struc
     booking_request_explain(&f->request, b, facts, &f->decision);
 }
 
-static void decide_from(struct filing *f, const struct branch *b, const struct booking_facts *facts)
+static bool decide_from(struct filing *f, const struct branch *b, const struct booking_facts *facts)
 {
     struct call_desk *d = f->desk;
-    f->decision = after_call_decide(d->config.directory->current, b, facts, zones_get(&d->zones, b->time_zone), d->shard->wall_us, f->choice);
+    const struct time_zone *zone;
+    if (zones_get(&d->zones, b->time_zone, &zone) == ZONE_NO_MEMORY) return false;
+    f->decision = after_call_decide(d->config.directory->current, b, facts, zone, d->shard->wall_us, f->choice);
     f->call->undecided = false;
     if (f->decision.wish == AFTER_CALL_INCOMPLETE) wait_for_analysis(f);
     if (f->decision.wish != AFTER_CALL_NOTHING) put_into_words(f, b, facts);
     f->reason = f->decision.reason;
+    return true;
 }
 
 /* Only the end of a call and its analysis decide. f->decision's pointers are good for this turn. False: there is no memory for it at the moment. */
-static bool decide(struct filing *f)
+static bool find_decision(struct filing *f)
 {
     f->decision = (struct after_call){ .wish = AFTER_CALL_NOTHING };
     const struct tenant_snapshot *t = f->desk->config.directory->current;
@@ -249,14 +253,22 @@ static bool decide(struct filing *f)
     struct buffer numbers = buffer_over(memory, sizeof memory);
     struct booking_facts facts;
     struct json_document *d = json_parse(slice_from(f->booking_facts, f->booking_facts_bytes), &heap, &error);
-    if (!d) { /* PostgreSQL wrote them, so they are JSON */
-        wait_for_room(f);
-        return false;
-    }
+    if (!d) return false; /* PostgreSQL wrote them, so they are JSON */
     booking_facts_read(&facts, &(struct booking_sources){ .custom_analysis = json_root(d) }, &numbers);
-    decide_from(f, branch, &facts);
+    bool found = decide_from(f, branch, &facts);
     json_release(d, &heap);
-    return true;
+    return found;
+}
+
+/* False: not now. What was agreed is neither refused nor forgotten because memory is short for a moment. */
+static bool decide(struct filing *f)
+{
+    if (find_decision(f)) return true;
+    bool is_passing = ++f->tries < decision_tries_max;
+    if (!is_passing) log_event(LOG_ERROR, "booking_not_decided", log_integer("company", f->call->company_id), log_text("call", call_id_of(f)));
+    f->leave = !is_passing || f->desk->draining;
+    if (!f->leave) wait_for_room(f);
+    return false;
 }
 
 static void write_intent(struct filing *f)

@@ -30,6 +30,7 @@ struct filing {                     /* in the desk's pool while a letter, or the
     struct e164        caller, called;
     size_t             booking_facts_bytes; /* 0: nothing to book from */
     uint32_t           choice;      /* of staff: 0 first */
+    uint32_t           tries;       /* to decide, for which there was no memory */
     struct after_call  decision;    /* its pointers: within a turn only */
     const char        *reason;      /* of a refusal: static text */
     struct steady_unit steady;      /* from its unit's calls on, nothing is zeroed: see start_filing() */

@@ -9,13 +9,23 @@ static struct time_zone *remember(struct zones *z, struct slice name, struct tim
     return z->entries[place].zone = zone;
 }
 
-const struct time_zone *zones_get(struct zones *z, struct slice name)
+static struct time_zone *remembered(const struct zones *z, struct slice name)
 {
-    if (slice_is_empty(name) || name.length > ZONE_NAME_BYTES_MAX) return nullptr;
     for (uint32_t n = 0; n < z->count; n++)
         if (slice_equal(slice_from_text(z->entries[n].name), name)) return z->entries[n].zone;
-    struct time_zone *zone = time_zone_open(name);
-    return zone ? remember(z, name, zone) : nullptr;
+    return nullptr;
+}
+
+enum zone_outcome zones_get(struct zones *z, struct slice name, const struct time_zone **zone)
+{
+    *zone = nullptr;
+    if (slice_is_empty(name) || name.length > ZONE_NAME_BYTES_MAX) return ZONE_UNKNOWN;
+    *zone = remembered(z, name);
+    if (*zone) return ZONE_FOUND;
+    struct time_zone *opened = time_zone_open(name);
+    if (!opened) return time_zone_is_known(name) ? ZONE_NO_MEMORY : ZONE_UNKNOWN;
+    *zone = remember(z, name, opened);
+    return ZONE_FOUND;
 }
 
 void zones_close(struct zones *z)

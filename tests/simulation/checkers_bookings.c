@@ -252,6 +252,7 @@ static void check_cause(const struct intent_row *i, const struct planned_call *c
     else if (is_of(i, "missing_name")) holds = !c->name[0];
     else if (is_of(i, "analysis_never_came")) holds = !c->name[0] || world.former_engine; /* it may lie in the other machine's journal until that is replayed */
     else if (is_of(i, "date_not_understood") || is_of(i, "time_does_not_exist")) holds = c->starts_at_us == 0;
+    else if (is_of(i, "unknown_time_zone")) holds = false; /* every zone of this world is one of IANA's */
     else if (is_of(i, "cancelled_at_calcom")) holds = host_has_changed(i->reference);
     else if (is_taken && calcom_was_honest()) holds = has_rival(c) || !is_on_offer(c) || c->starts_at_us - i->updated_at < notice_us;
     else if (!is_taken) holds = !calcom_was_honest();

@@ -130,6 +130,24 @@ void booking_hand_over(struct booking_desk *, int64_t company_id, int64_t intent
     handed_over = intent_id;
 }
 
+/* -- time zones: there is one -- */
+
+static enum zone_outcome zone_is;
+static uint32_t zones_wanted;
+
+enum zone_outcome zones_get(struct zones *z, struct slice name, const struct time_zone **zone)
+{
+    zones_wanted += 1;
+    if (zone_is == ZONE_FOUND && z->count == 0) z->entries[z->count++].zone = time_zone_open(name);
+    *zone = zone_is == ZONE_FOUND ? z->entries[0].zone : nullptr;
+    return zone_is;
+}
+
+void zones_close(struct zones *z)
+{
+    if (z->count > 0) time_zone_close(z->entries[0].zone);
+}
+
 /* -- letters -- */
 
 enum { LETTERS = 400 };
@@ -225,6 +243,8 @@ static int set_up(void **)
     handed_over = 0;
     directory.current = &salon;
     calls_of_desk = 8;
+    zone_is = ZONE_FOUND;
+    zones_wanted = 0;
     open_desk(4, 64 * 1024);
     return 0;
 }
@@ -877,6 +897,80 @@ static void a_drain_between_a_decision_and_its_task_leaves_the_letter_to_the_jou
     assert_int_equal(db.kept, 0);
 }
 
+static void a_zone_that_finds_no_memory_is_tried_again_and_nothing_is_refused(void **)
+{
+    agree("2026-03-12");
+    zone_is = ZONE_NO_MEMORY;
+    struct letter *l = tell("call_ended");
+    play_for(played_second_us);
+    assert_true(l->is_out);
+    assert_in_range(zones_wanted, 10, 60);
+    zone_is = ZONE_FOUND;
+    play_for(played_second_us);
+    expect_end(l, MAIL_FILED);
+    assert_int_equal(handed_over, 77);
+    assert_int_equal(db.refused, 0);
+}
+
+static void a_zone_that_finds_no_memory_when_the_slot_was_taken_is_tried_again(void **)
+{
+    agree("2026-03-12");
+    db.conflict_of[0] = "user:901";
+    db.write = DB_TRY_AGAIN;
+    struct letter *l = tell("call_ended");
+    assert_true(l->is_out);
+    zone_is = ZONE_NO_MEMORY;
+    db.write = DB_OK;
+    play_for(played_second_us);
+    assert_true(l->is_out);
+    assert_int_equal(db.intents + db.refused, 0);
+    zone_is = ZONE_FOUND;
+    play_for(played_second_us);
+    expect_end(l, MAIL_FILED);
+    assert_int_equal(db.intents, 1);
+}
+
+static void a_zone_that_is_unknown_is_a_task_at_once(void **)
+{
+    agree("2026-03-12");
+    zone_is = ZONE_UNKNOWN;
+    expect_end(tell("call_ended"), MAIL_FILED);
+    assert_string_equal(db.reason, "unknown_time_zone");
+    assert_int_equal(zones_wanted, 1);
+}
+
+static void a_letter_that_nobody_can_decide_for_a_minute_is_left_to_the_journal(void **)
+{
+    agree("2026-03-12");
+    zone_is = ZONE_NO_MEMORY;
+    struct letter *l = tell("call_ended");
+    play_for(2 * minute_us);
+    expect_end(l, MAIL_LEFT);
+    assert_int_equal(db.refused + db.intents, 0);
+    zone_is = ZONE_FOUND;
+    expect_end(tell("call_analyzed"), MAIL_FILED); /* it stops nothing */
+    assert_int_equal(db.intents, 1);
+}
+
+static void a_drain_waits_for_no_memory_to_decide(void **)
+{
+    agree("2026-03-12");
+    zone_is = ZONE_NO_MEMORY;
+    struct letter *waits = tell("call_ended"), *is_filed = write_letter("call_ended", "call_2", "+493012345678");
+    assert_true(waits->is_out);
+    assert_true(admit(is_filed));
+    post(is_filed);
+    run_ready(); /* its statement is on its way */
+    uint64_t began_us = shard.now_us;
+    shard.stopping = true;
+    call_desk_drain(desk);
+    play();
+    assert_int_equal(shard.now_us, began_us);
+    assert_int_equal(shard.holds, 0);
+    expect_end(waits, MAIL_LEFT);
+    expect_end(is_filed, MAIL_LEFT);
+}
+
 static void a_letter_that_comes_while_draining_is_left(void **)
 {
     struct letter *l = write_letter("call_started", "call_1", "+493012345678");
@@ -937,6 +1031,11 @@ int main(void)
         TEST(a_drain_lets_go_of_the_line_and_of_the_letters_behind_the_first),
         TEST(a_drain_between_a_call_and_its_intent_leaves_the_letter_to_the_journal),
         TEST(a_drain_between_a_decision_and_its_task_leaves_the_letter_to_the_journal),
+        TEST(a_zone_that_finds_no_memory_is_tried_again_and_nothing_is_refused),
+        TEST(a_zone_that_finds_no_memory_when_the_slot_was_taken_is_tried_again),
+        TEST(a_zone_that_is_unknown_is_a_task_at_once),
+        TEST(a_letter_that_nobody_can_decide_for_a_minute_is_left_to_the_journal),
+        TEST(a_drain_waits_for_no_memory_to_decide),
         TEST(a_letter_that_comes_while_draining_is_left),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
