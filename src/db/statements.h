@@ -64,7 +64,7 @@
     X(PARK_INTENT)                                                                                                                         \
     /* AUDIT (i company, t actor, t action, t subject, t details JSON, i now) → nothing */                                                 \
     X(AUDIT)                                                                                                                               \
-    /* PROBE () → i: 1. For /readyz. */                                                                                                    \
+    /* PROBE () → i: 1. The least that can be asked: for tests. */                                                                         \
     X(PROBE)
 
 #define DB_STATEMENT_ENUMERATOR(name) DB_##name,
