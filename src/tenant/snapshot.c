@@ -373,16 +373,45 @@ static int compare_numbers(const void *a, const void *b)
 
 /* ---- the whole ---- */
 
-static int64_t service_with_event_type(const struct tenant_snapshot *s, const struct branch *b)
+static int compare_event_types(const struct branch *b, const struct company *company, int64_t calcom_event_type_id)
 {
-    if (b->calcom_event_type_id == 0) return 0;
-    for (uint32_t n = 0; n < s->service_count; n++)
-        if (s->services[n].company == b->company && s->services[n].calcom_event_type_id == b->calcom_event_type_id) return s->services[n].id;
-    for (uint32_t n = 0; n < s->staff_service_count; n++) {
-        const struct staff_service *x = &s->staff_services[n];
-        if (x->service->company == b->company && x->calcom_event_type_id == b->calcom_event_type_id) return x->service->id;
+    if (b->company != company) return b->company < company ? -1 : 1;
+    return (b->calcom_event_type_id > calcom_event_type_id) - (b->calcom_event_type_id < calcom_event_type_id);
+}
+
+static int compare_branches(const void *a, const void *b)
+{
+    const struct branch *right = *(struct branch *const *)b;
+    return compare_event_types(*(struct branch *const *)a, right->company, right->calcom_event_type_id);
+}
+
+/* The branches that have this event type, and no service for it yet. */
+static void offer_service(struct branch *const *sorted, uint32_t count, const struct service *service, int64_t calcom_event_type_id)
+{
+    uint32_t first = 0;
+    for (uint32_t end = count; first < end;) {
+        uint32_t middle = first + (end - first) / 2;
+        if (compare_event_types(sorted[middle], service->company, calcom_event_type_id) < 0) first = middle + 1;
+        else end = middle;
     }
-    return 0;
+    for (uint32_t n = first; n < count && compare_event_types(sorted[n], service->company, calcom_event_type_id) == 0; n++)
+        if (sorted[n]->default_service_id == 0) sorted[n]->default_service_id = service->id;
+}
+
+/* A service's own event type counts before that of its staff, and the first of several. Sorted, because this thread has more to do than to compare every branch with
+ * every service. */
+static void find_default_services(struct reading *r, struct branch *branches)
+{
+    struct tenant_snapshot *s = r->s;
+    struct branch         **sorted = take(r->memory, s->branch_count * sizeof *sorted);
+    uint32_t                count = 0;
+    if (!sorted) return starve(r, "default service");
+    for (uint32_t n = 0; n < s->branch_count; n++)
+        if (branches[n].calcom_event_type_id != 0) sorted[count++] = &branches[n];
+    if (count > 1) qsort(sorted, count, sizeof *sorted, compare_branches);
+
+    for (uint32_t n = 0; n < s->service_count; n++) offer_service(sorted, count, &s->services[n], s->services[n].calcom_event_type_id);
+    for (uint32_t n = 0; n < s->staff_service_count; n++) offer_service(sorted, count, s->staff_services[n].service, s->staff_services[n].calcom_event_type_id);
 }
 
 static void read_companies(struct reading *r, const struct json_value *root)
@@ -413,7 +442,7 @@ static void read_snapshot(struct reading *r, const struct json_value *root)
     if (r->failed) return;
 
     if (s->number_count > 1) qsort((void *)s->numbers, s->number_count, sizeof *s->numbers, compare_numbers);
-    for (uint32_t n = 0; n < s->branch_count; n++) branches[n].default_service_id = service_with_event_type(s, &branches[n]);
+    find_default_services(r, branches);
 }
 
 static void read_document(struct reading *r, struct slice json)

@@ -240,6 +240,30 @@ static void a_configuration_that_contradicts_itself_is_not_taken(void **)
     }
 }
 
+/* What a caller who names no service is booked: own event types before those of the staff, the first of several, and nothing of another company. */
+static void a_branch_finds_the_service_of_its_event_type(void **)
+{
+#define COMPANY(id) "{\"id\":" id ",\"key\":\"c" id "\",\"name\":\"C\",\"time_zone\":\"Europe/Berlin\",\"calcom\":null}"
+#define BRANCH(id, company, type) \
+    "{\"id\":" id ",\"company_id\":" company ",\"key\":\"b" id "\",\"name\":\"B\",\"time_zone\":\"Europe/Berlin\",\"retell_agent_id\":null,\"calcom_event_type_id\":" type "}"
+#define SERVICE(id, company, type) \
+    "{\"id\":" id ",\"company_id\":" company ",\"key\":\"s" id "\",\"name\":\"S\",\"synonyms\":[],\"duration_minutes\":30,\"buffer_before_minutes\":0," \
+    "\"buffer_after_minutes\":0,\"notice_minutes\":0,\"calcom_event_type_id\":" type "}"
+    static const char json[] = "{\"workspaces\":[],\"numbers\":[],\"companies\":[" COMPANY("1") "," COMPANY("2") "],"
+        "\"branches\":[" BRANCH("11", "1", "70") "," BRANCH("12", "1", "71") "," BRANCH("13", "1", "70") "," BRANCH("14", "2", "70") "," BRANCH("15", "1", "null") "," BRANCH("16", "1", "72") "],"
+        "\"staff\":[{\"id\":21,\"company_id\":1,\"branch_id\":11,\"key\":\"l\",\"name\":\"L\",\"calcom_user_id\":null}],"
+        "\"services\":[" SERVICE("31", "1", "null") "," SERVICE("32", "1", "70") "," SERVICE("33", "1", "70") "],"
+        "\"staff_services\":[{\"staff_id\":21,\"service_id\":31,\"calcom_event_type_id\":70},{\"staff_id\":21,\"service_id\":32,\"calcom_event_type_id\":null},"
+                            "{\"staff_id\":21,\"service_id\":33,\"calcom_event_type_id\":71}]}";
+    static const int64_t expected[][2] = { { 11, 32 }, { 12, 33 }, { 13, 32 }, { 14, 0 }, { 15, 0 }, { 16, 0 } };
+    struct tenant_error     error;
+    struct tenant_snapshot *s = tenant_snapshot_parse(slice_from_text(json), &secret, default_url, &error);
+    if (!s) fail_msg("%s", error.text);
+    for (size_t n = 0; n < sizeof expected / sizeof *expected; n++)
+        assert_int_equal(tenant_branch_by_id(s, expected[n][0])->default_service_id, expected[n][1]);
+    tenant_snapshot_free(s);
+}
+
 static void an_empty_world_is_a_world(void **)
 {
     struct tenant_error     error;
@@ -265,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_name_without_end_matches_nothing),
         cmocka_unit_test(what_is_missing_is_said_as_exactly_that),
         cmocka_unit_test(a_configuration_that_contradicts_itself_is_not_taken),
+        cmocka_unit_test(a_branch_finds_the_service_of_its_event_type),
         cmocka_unit_test(an_empty_world_is_a_world),
     };
     return cmocka_run_group_tests(tests, load, unload);
