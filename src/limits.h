@@ -40,6 +40,8 @@ constexpr uint32_t http_head_timeout_ms = 10'000;
 /* Between two pieces of a body, and for the whole of it. 2.6 MiB at 100 kB/s is 26 s. Past it: 408, closed. */
 constexpr uint32_t http_body_idle_timeout_ms = 10'000;
 constexpr uint32_t http_body_timeout_ms = 60'000;
+/* At a stop, what has begun to arrive has so long to be whole: an honest webhook takes milliseconds, and one that dribbles would hold up every stop. Past it: 408, closed. */
+constexpr uint32_t http_drain_timeout_ms = 5'000;
 /* Retell and proxies keep connections warm; 75 s outlives their usual 60 s. Past it: closed without a word. */
 constexpr uint32_t http_keep_alive_timeout_ms = 75'000;
 /* A peer that does not take its answer. Past it: reset. */

@@ -16,19 +16,21 @@ static uint64_t us_of(uint32_t ms) { return ms * UINT64_C(1000); }
 
 static void on_timer(struct timer *t);
 
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 /* UINT64_MAX: none. */
 static uint64_t deadline_of(const struct http_connection *c)
 {
     const struct http_server_config *limit = &c->server->config;
     switch (c->state) {
     case CONNECTION_SHAKING_HANDS:
-    case CONNECTION_READING_HEAD: return c->entered_at_us + us_of(limit->head_timeout_ms);
+    case CONNECTION_READING_HEAD: return earlier(c->entered_at_us + us_of(limit->head_timeout_ms), c->server->requests_end_at_us);
     case CONNECTION_IDLE:         return c->entered_at_us + us_of(limit->keep_alive_timeout_ms);
     case CONNECTION_SENDING:      return c->entered_at_us + us_of(limit->send_timeout_ms);
     case CONNECTION_LINGERING:    return c->entered_at_us + us_of(http_linger_ms);
     case CONNECTION_READING_BODY: {
         uint64_t silence = c->progress_at_us + us_of(limit->body_idle_timeout_ms), all = c->entered_at_us + us_of(limit->body_timeout_ms);
-        return silence < all ? silence : all;
+        return earlier(earlier(silence, all), c->server->requests_end_at_us);
     }
     case CONNECTION_HANDLING:
     case CONNECTION_CLOSING:
@@ -471,6 +473,7 @@ void http_connection_drain(struct http_connection *c)
 {
     if (c->state == CONNECTION_IDLE) close_idle(c);
     if (c->state == CONNECTION_SHAKING_HANDS) close_stream(c);
+    if (is_reading(c)) watch_deadline(c);
 }
 
 void http_connection_break(struct http_connection *c) { close_stream(c); }

@@ -73,6 +73,7 @@ struct http_server {
     bool                      is_draining, is_shut, holds_shard;
     uint16_t                  port;
     int                       listener;
+    uint64_t                  requests_end_at_us; /* what has begun to arrive must be whole by then; UINT64_MAX until a drain */
     struct shard             *shard;
     struct http_server_config config;
     struct io_op              accept;
@@ -86,7 +87,7 @@ struct http_server {
 
 /* The socket becomes the connection's; session nullptr: plain. */
 [[nodiscard]] bool http_connection_open(struct http_connection *c, struct http_server *s, int fd, struct tls *session); /* false: as stream_accept() */
-void http_connection_drain(struct http_connection *c); /* idle: closes; busy: closes after its answer */
+void http_connection_drain(struct http_connection *c); /* idle: closes; busy: closes after its answer; reading: has until requests_end_at_us */
 void http_connection_break(struct http_connection *c);
 void http_connection_forget_orphan(struct http_connection *c);
 

@@ -22,6 +22,7 @@ struct http_server_config http_server_config_default(void)
         .body_timeout_ms = http_body_timeout_ms,
         .keep_alive_timeout_ms = http_keep_alive_timeout_ms,
         .send_timeout_ms = http_send_timeout_ms,
+        .drain_timeout_ms = http_drain_timeout_ms,
     };
 }
 
@@ -78,6 +79,7 @@ struct http_server *http_server_open(struct shard *shard, const struct http_serv
     s->shard = shard;
     s->config = *config;
     s->listener = listener;
+    s->requests_end_at_us = UINT64_MAX;
     s->port = io_port_of(listener);
     heap_init(&s->heap, config->heap_bytes);
     heap_init(&s->answers, config->heap_bytes < http_answers_bytes_max ? config->heap_bytes : http_answers_bytes_max);
@@ -120,6 +122,7 @@ void http_server_drain(struct http_server *s)
     ensure_on(s->shard);
     if (s->is_draining) return;
     s->is_draining = true;
+    s->requests_end_at_us = s->shard->now_us + s->config.drain_timeout_ms * UINT64_C(1000);
     timer_stop(&s->shard->timers, &s->accept_again);
     io_cancel(s->shard->io, &s->accept);
     for_each_connection(s, http_connection_drain);

@@ -68,7 +68,7 @@ struct http_server_config {
     uint32_t connections_max;
     uint64_t body_bytes_max;
     uint64_t heap_bytes;                /* bodies of this shard. Large answers have as much again, http_answers_bytes_max at most: neither takes the other's room */
-    uint32_t head_timeout_ms, body_idle_timeout_ms, body_timeout_ms, keep_alive_timeout_ms, send_timeout_ms;
+    uint32_t head_timeout_ms, body_idle_timeout_ms, body_timeout_ms, keep_alive_timeout_ms, send_timeout_ms, drain_timeout_ms;
     const struct tls_server_config *tls; /* nullptr: plain */
     struct worker *worker;              /* takes the steps of TLS handshakes; nullptr: they run on the shard */
     http_handler   *handler;
@@ -82,7 +82,8 @@ struct http_server_config {
 [[nodiscard]] struct http_server *http_server_open(struct shard *s, const struct http_server_config *c, struct io_refusal *refusal);
 [[nodiscard]] uint16_t http_server_port(const struct http_server *s);
 [[nodiscard]] struct heap *http_server_heap(struct http_server *s);
-/* Stops accepting; idle connections close, busy ones after their answer ("Connection: close"). Holds the shard until all are closed. */
+/* Stops accepting; idle connections close, busy ones after their answer ("Connection: close"), those whose request is not whole
+ * within drain_timeout_ms by 408. Holds the shard until all are closed. */
 void http_server_drain(struct http_server *s);
 /* Breaks what is still open. The simulators end so; the engine drains, and past its patience the process ends. */
 void http_server_abort(struct http_server *s);

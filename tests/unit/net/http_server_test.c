@@ -623,6 +623,33 @@ static void draining_ends_the_idle_at_once_and_the_busy_after_their_answer(void 
     close_world(&w);
 }
 
+static bool has_begun(void *context) { return counter_read(&http_server_counters(((struct world *)context)->server)->bytes_in) > 0; }
+
+static int status_of_half_a_request(uint32_t drain_timeout_ms, const char *rest)
+{
+    struct world              w;
+    struct http_server_config config = quick();
+    config.drain_timeout_ms = drain_timeout_ms;
+    config.head_timeout_ms = config.body_idle_timeout_ms = config.body_timeout_ms; /* a minute: none of them is what ends it here */
+    open_world(&w, config);
+    int fd = peer_dial(w.port);
+    peer_say_text(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+    loopback_wait_until(&w.loopback, has_begun, &w);
+    loopback_do(&w.loopback, drain_server, &w);
+    peer_say(fd, slice_from_text(rest));
+    int status = peer_hear_status(fd);
+    close(fd);
+    loopback_wait_until(&w.loopback, is_empty, &w);
+    close_world(&w);
+    return status;
+}
+
+static void a_drain_waits_for_what_arrives_but_not_for_who_dribbles(void **)
+{
+    assert_int_equal(status_of_half_a_request(PATIENCE_MS, "llo"), 200);
+    assert_int_equal(status_of_half_a_request(50, "l"), 408);
+}
+
 static void aborting_breaks_what_is_still_open(void **)
 {
     struct world w;
@@ -665,6 +692,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_ended_its_own_half_gets_its_answer),
         cmocka_unit_test(half_a_request_is_never_handed_over),
         cmocka_unit_test(draining_ends_the_idle_at_once_and_the_busy_after_their_answer),
+        cmocka_unit_test(a_drain_waits_for_what_arrives_but_not_for_who_dribbles),
         cmocka_unit_test(aborting_breaks_what_is_still_open),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
