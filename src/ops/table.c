@@ -43,15 +43,25 @@ static uint32_t column_width(const struct db_rows *r, uint32_t column)
     return widest;
 }
 
+/* Of one character. U+0080 to U+009F count, too: a terminal may take U+009B for ESC [. */
+static bool may_steer(struct slice c)
+{
+    uint8_t first = (uint8_t)c.start[0];
+    return first < ' ' || first == 0x7f || (first == 0xc2 && (uint8_t)c.start[1] < 0xa0);
+}
+
 /* Names and ids come from outside: none of them may steer the terminal, or begin a line. */
 void table_print_cell(FILE *out, struct slice text, uint32_t width, bool last)
 {
-    for (size_t n = 0; n < text.length; n++) {
-        uint8_t byte = (uint8_t)text.start[n];
-        fputc(byte < ' ' || byte == 0x7f ? '?' : byte, out);
+    uint32_t own = table_width(text);
+    while (text.length > 0) {
+        size_t bytes = utf8_character_bytes(text);
+        if (bytes == 0 || may_steer(text)) fputc('?', out);
+        else fwrite(text.start, 1, bytes, out);
+        text = slice_skip(text, bytes ? bytes : 1);
     }
     if (last) fputc('\n', out);
-    else fprintf(out, "%*s", (int)(width - table_width(text) + 2), "");
+    else fprintf(out, "%*s", (int)(own < width ? width - own : 0) + 2, "");
 }
 
 void table_print(const struct db_rows *r)

@@ -16,6 +16,7 @@
 #include "ops/command_line.h"
 #include "ops/commands.h"
 #include "ops/errand.h"
+#include "ops/table.h"
 #include "retell/events.h"
 #include "retell/signature.h"
 #include "tenant/tenant.h"
@@ -308,7 +309,10 @@ static void tell(const struct kept_webhook *k)
     static const char *const words[] = { [REPLAY_PENDING] = "not sent", [REPLAY_FILED] = "filed", [REPLAY_FILED_BEFORE] = "already filed", [REPLAY_FAILED] = "FAILED" };
     bool known = k->reading == RETELL_UNDERSTOOD;
     struct slice event = known ? k->event.name : slice_of("-"), call = known ? k->event.call_id : slice_of("-");
-    printf("%-10s  %-18.*s  %-34.*s  %3u  %s%s%s\n", k->id, slice_print(event), slice_print(call), k->status, words[k->end], k->why ? ": " : "", k->why ? k->why : "");
+    printf("%-10s  ", k->id);
+    table_print_cell(stdout, event, 18, false);
+    table_print_cell(stdout, call, 34, false);
+    printf("%3u  %s%s%s\n", k->status, words[k->end], k->why ? ": " : "", k->why ? k->why : "");
 }
 
 static bool send_once(struct webhook_replay *r)

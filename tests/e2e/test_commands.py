@@ -306,6 +306,20 @@ def test_replay_says_what_it_cannot_send(world, caller):
     assert world.engine.command("webhooks", "replay", webhook).returncode == 1  # without the owner's URL
 
 
+def test_what_a_replay_tells_steers_no_terminal(world):  # a call id is what the sender says it is
+    caller = Caller(world, to_number="+493099999998")
+    caller.call_id += "\x9b2J"  # U+009B, which is ESC [ in one character
+    caller.tell(caller.started())
+
+    def kept():
+        listed = json.loads(world.engine.must("webhooks", "list", "--outcome", "unrouted", "--json", owner=True))
+        return next((w["id"] for w in listed if w["call_id"] == caller.call_id), None)
+
+    done = world.engine.command("webhooks", "replay", wait_until(kept, 15, every=0.1), owner=True)
+    told = done.stdout + done.stderr
+    assert caller.call_id.replace("\x9b", "?") in told and "\x9b" not in told, told
+
+
 @pytest.mark.parametrize("arguments, word", [(["serve", "--lissten", "1"], "--lissten"), (["serve", "extra"], "extra"), (["check-config", "x"], "x")])
 def test_what_a_command_does_not_know_is_refused_by_name(world, arguments, word):
     done = world.engine.command(*arguments)

@@ -38,6 +38,12 @@ static void a_cut_never_halves_a_character(void **)
 static void nothing_from_outside_steers_the_terminal(void **)
 {
     assert_cell(slice_of("a\x1b[2Jb\nc\x7f"), 9, true, "a?[2Jb?c?\n");
+    assert_cell(slice_of("a\xc2\x9b" "2J\xc2\xa0\x9b"), 9, true, "a?2J\xc2\xa0?\n");
+}
+
+static void a_text_wider_than_its_column_keeps_its_distance(void **)
+{
+    assert_cell(slice_of("call_1"), 4, false, "call_1  ");
 }
 
 int main(void)
@@ -47,6 +53,7 @@ int main(void)
         cmocka_unit_test(the_last_column_ends_the_line_without_blanks),
         cmocka_unit_test(a_cut_never_halves_a_character),
         cmocka_unit_test(nothing_from_outside_steers_the_terminal),
+        cmocka_unit_test(a_text_wider_than_its_column_keeps_its_distance),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
