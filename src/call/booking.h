@@ -49,7 +49,7 @@ void booking_desk_drain(struct booking_desk *d);       /* no new flows; waiting 
 void booking_desk_close(struct booking_desk *d);       /* in finish */
 
 struct booking_desk_counters {
-    struct counter started, booked, pending, refused, delayed, parked, lookups, creates, retries, doubles_cancelled, notices_dropped, foreign_answers;
+    struct counter booked, pending, refused, delayed, parked, lookups, creates, retries, doubles_cancelled, notices_dropped, foreign_answers;
     struct gauge   running, waiting_for_calendar, accounts, breakers_open, claims, budget_left_least;
     struct counter calcom_outcomes[CALCOM_OUTCOMES];
     struct histogram calcom_us, whole_us; /* one answer of Cal.com; a flow from its start to its outcome being saved */

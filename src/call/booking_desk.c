@@ -267,7 +267,6 @@ static void start(struct booking_desk *d, int64_t company_id, int64_t intent_id)
     ensure(hash_map_insert(&d->by_intent, key, b));
     list_push_back(&d->running, &b->node);
     shard_hold(d->shard);
-    counter_add(&d->counters.started, 1);
     gauge_set(&d->counters.running, d->bookings.used);
     booking_wake(b);
 }

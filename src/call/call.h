@@ -101,7 +101,7 @@ void call_desk_drain(struct call_desk *d); /* what is not filed stays in the jou
 void call_desk_close(struct call_desk *d); /* in finish */
 
 struct call_desk_counters {
-    struct counter created, restored, closed_unknown, filed, duplicates, unrouted, kept, quarantined, poisoned, bookings_wanted, intents_written, bookings_impossible, mailbox_full, calls_full;
+    struct counter created, restored, closed_unknown, filed, duplicates, unrouted, kept, poisoned, bookings_wanted, intents_written, bookings_impossible, mailbox_full, calls_full;
     struct gauge   active, mail_waiting, filings;
     struct histogram filed_us; /* from posted to effects in PostgreSQL */
 };
