@@ -56,6 +56,7 @@ static uint64_t patience_us(const struct call *c)
     case CALL_NEW:      return admitted_wait_us;
     case CALL_ONGOING:
     case CALL_ANALYZED: {
+        if (!c->company_id) return repeats_wait_us; /* of no tenant, or a chat: there is nothing to be closed */
         int64_t seen_for_us = d->shard->wall_us - c->first_seen_at_us;
         uint64_t longest_us = d->config.longest_call_us + d->config.end_grace_us;
         return seen_for_us > 0 && (uint64_t)seen_for_us < longest_us ? longest_us - (uint64_t)seen_for_us : seen_for_us > 0 ? 0 : longest_us;
@@ -141,7 +142,7 @@ static void end_filing(struct filing *f)
     struct call *c = f->call;
     if (f->mail) send_off(c, f->mail, f->leave ? MAIL_LEFT : f->kept ? MAIL_KEPT : MAIL_FILED);
     if (f->is_closed) hear_of_end(c);
-    if (f->mail && c->undecided) restart_deadline(c); /* what it waits for is known only now, and takes longer */
+    if (f->mail) restart_deadline(c); /* whose it is, and what it waits for, is known only now */
     db_unit_release(&f->steady.unit);
     filing_give_room_back(f);
     timer_stop(&d->shard->timers, &f->timer);

@@ -392,6 +392,8 @@ static void a_chat_is_kept_and_is_no_unknown_number(void **)
     assert_string_equal(db.kept_as, "kept");
     assert_int_equal(counter_read(&call_desk_counters(desk)->unrouted), 0);
     assert_int_equal(counter_read(&call_desk_counters(desk)->kept), 1);
+    play_for(2 * minute_us);
+    assert_int_equal(active(), 0); /* no end will come for which its place would have to wait */
 }
 
 /* -- booking -- */
