@@ -31,14 +31,14 @@ void dedupe_remember(struct dedupe *d, struct hash128 identity)
 {
     if (dedupe_knows(d, identity)) return;
     struct hash128 *place = &d->order[d->next % d->capacity];
-    if (d->next >= d->capacity && dedupe_knows(d, *place)) hash_map_remove(&d->seen, *place);
+    if (d->next >= d->capacity && hash_map_find(&d->seen, *place) == place) hash_map_remove(&d->seen, *place);
     *place = identity;
     d->next = d->next + 1 < 2 * d->capacity ? d->next + 1 : d->capacity;
-    ensure(hash_map_insert(&d->seen, identity, d));
+    ensure(hash_map_insert(&d->seen, identity, place));
     dedupe_prefetch(d, d->order[(d->next + forgotten_ahead) % d->capacity]);
 }
 
-/* Its place in the order is passed over when its turn comes. */
+/* Its place in the order is passed over when its turn comes, also if it has been remembered again in another one. */
 void dedupe_forget(struct dedupe *d, struct hash128 identity)
 {
     if (dedupe_knows(d, identity)) hash_map_remove(&d->seen, identity);

@@ -61,6 +61,14 @@ static void what_is_forgotten_is_new_again(void **)
     assert_true(knows(1));
 }
 
+static void what_is_remembered_again_is_as_young_as_any(void **)
+{
+    remember(1);
+    forget(1);
+    for (uint64_t n = 1; n <= CAPACITY; n++) remember(n);
+    for (uint64_t n = 1; n <= CAPACITY; n++) assert_true(knows(n));
+}
+
 static void a_forgotten_place_takes_nobody_with_it(void **)
 {
     for (uint64_t n = 1; n <= CAPACITY; n++) remember(n);
@@ -105,6 +113,7 @@ int main(void)
         TEST(a_repetition_costs_no_place),
         TEST(what_is_forgotten_is_new_again),
         TEST(a_forgotten_place_takes_nobody_with_it),
+        TEST(what_is_remembered_again_is_as_young_as_any),
         TEST(any_order_of_telling_and_forgetting_keeps_the_promise),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
