@@ -6,7 +6,8 @@
 
 constexpr uint32_t booking_desk_magic = 0xde5c0001;
 constexpr uint64_t sweep_every_us = 1'000'000;
-enum { SWEEP_LIMIT = 4 * bookings_max }; /* more than can be under way, so those that are do not hide those that are not */
+/* As many as four shards can have under way, so those that are do not hide those that are not. With more shards, and all of them full, they do until some have ended. */
+enum { SWEEP_LIMIT = 4 * bookings_max };
 
 /* A calendar with a flow that writes, and those that wait for it. Here only while there is one. */
 struct calendar_queue { struct hash128 key; struct booking *writing; struct list waiting; };

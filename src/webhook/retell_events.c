@@ -1,7 +1,7 @@
 /* webhook/retell_events.c: what happens to a Retell event, from the last body byte to the 2xx. START READING HERE.
  *
  *   on the shard that holds the socket (this file)                     on the call's home shard (intake.c)
- *   find_workspace → verify_signature → take_delivery → decode ──hop──► drop_duplicate → admit → journal_append ...
+ *   find_workspace → verify_signature → take_delivery → decode ──hop──► settle: duplicate? room? → journal_append ...
  *                                                                        ... journalled → deliver → answer ──hop──► socket
  *
  * Bytes that do not verify never reach another core or the JSON parser. The body is copied twice before the answer: from the kernel's buffers into its own
