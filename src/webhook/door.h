@@ -41,6 +41,7 @@ struct webhook_door {
     struct steady_unit         keep;       /* the first of them */
     struct replay             *replay;     /* shard 0, while an earlier life is being replayed */
     bool                       draining;
+    uint64_t                   unverified_silent_until_us; /* monotonic */
     struct webhook_counters    counters;
 };
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "retell/signature.h"
 
+constexpr uint64_t unverified_silence_us = 1'000'000;
 static const struct slice signature_header = { "x-retell-signature", sizeof "x-retell-signature" - 1 };
 
 static void answer(struct webhook_door *door, const struct http_request *r, uint16_t status, struct counter *why)
@@ -28,6 +29,14 @@ static const struct workspace *find_workspace(const struct tenant_snapshot *t, s
     return slice_is_absent(token) ? tenant_default_workspace(t) : tenant_find_workspace(t, token);
 }
 
+/* Anybody can send these, without knowing anything: the log grows by a line a second at most, and the counters tell the rest. */
+static void tell_unverified(struct webhook_door *door, const struct workspace *w, enum signature_verdict verdict)
+{
+    if (door->shard->now_us < door->unverified_silent_until_us) return;
+    door->unverified_silent_until_us = door->shard->now_us + unverified_silence_us;
+    log_event(LOG_WARNING, "webhook_unverified", log_integer("workspace", w->id), log_cstring("verdict", signature_verdict_name(verdict)));
+}
+
 static bool verify_signature(struct webhook_door *door, const struct http_request *r, const struct workspace *w, uint64_t *verified_at_us)
 {
     uint64_t began_at_us = clock_monotonic_us();
@@ -38,7 +47,7 @@ static bool verify_signature(struct webhook_door *door, const struct http_reques
     *verified_at_us = clock_monotonic_us();
     histogram_record(&door->counters.verify_us, *verified_at_us - began_at_us);
     if (verdict == SIGNATURE_VALID) return true;
-    log_event(LOG_WARNING, "webhook_unverified", log_integer("workspace", w->id), log_cstring("verdict", signature_verdict_name(verdict)));
+    tell_unverified(door, w, verdict);
     return false;
 }
 

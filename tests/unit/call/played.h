@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
+#include "base/log.h"
 #include "db/db.h"
 #include "shard/shard.h"
 
@@ -279,4 +282,27 @@ static void answer_statements(void)
     shard.wall_us += (int64_t)(to_us - shard.now_us);
     shard.now_us = to_us;
     (void)timer_wheel_advance(&shard.timers, shard.now_us);
+}
+
+/* -- the log: what is said between the two -- */
+
+static int played_log;
+
+[[maybe_unused]] static void listen_to_log(void)
+{
+    played_log = memfd_create("log", MFD_CLOEXEC);
+    assert_true(played_log >= 0);
+    log_start(played_log, LOG_DEBUG, "test", "0");
+}
+
+/* How many lines tell of that event. */
+[[maybe_unused]] static uint32_t lines_heard(const char *event)
+{
+    char     said[4'096] = {};
+    uint32_t lines = 0;
+    log_stop();
+    assert_true(pread(played_log, said, sizeof said - 1, 0) >= 0);
+    close(played_log);
+    for (const char *at = said; (at = strstr(at, event)); at += strlen(event)) lines += 1;
+    return lines;
 }

@@ -148,6 +148,16 @@ static void what_is_not_signed_by_this_workspace_is_401(void **)
     assert_int_equal(counter_read(&door.counters.verdicts[SIGNATURE_WRONG]), 1);
 }
 
+static void whoever_floods_the_door_does_not_flood_the_log(void **)
+{
+    listen_to_log();
+    for (int n = 0; n < 100; n++) assert_int_equal(receive(started, "wt_five", "key_of_four"), 401);
+    move_clock(shard.now_us + played_second_us);
+    for (int n = 0; n < 100; n++) assert_int_equal(receive(started, "wt_five", nullptr), 401);
+    assert_int_equal(lines_heard("webhook_unverified"), 2);
+    assert_int_equal(counter_read(&door.counters.refused_401), 200);
+}
+
 static void before_there_are_tenants_it_is_503(void **)
 {
     directory.current = nullptr;
@@ -194,6 +204,7 @@ int main(void)
         TEST(what_is_signed_goes_on_whatever_it_says),
         TEST(an_unknown_token_is_404),
         TEST(what_is_not_signed_by_this_workspace_is_401),
+        TEST(whoever_floods_the_door_does_not_flood_the_log),
         TEST(before_there_are_tenants_it_is_503),
         TEST(when_as_many_are_under_way_as_there_may_be_it_is_503_and_counted),
         TEST(while_draining_it_is_503),
