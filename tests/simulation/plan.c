@@ -611,10 +611,10 @@ static void change_in_an_outage(struct plan *p)
     change->at_us = down->at_us + prng_below(&d, down->for_us);
 }
 
-/* A change, and often the next while the one before is being loaded. */
-static void change_at(struct plan *p, struct prng *d, uint64_t at_us)
+/* So many changes at least, and often the next one, each while the one before is being loaded. */
+static void change_at(struct plan *p, struct prng *d, uint64_t at_us, uint32_t times)
 {
-    for (bool again = true; again; again = happens(d, 0.4)) {
+    for (uint32_t n = 0; n < times || happens(d, 0.4); n++) {
         add_incident(p, INCIDENT_TENANTS_CHANGE);
         p->incidents[p->incident_count - 1].at_us = at_us;
         at_us += between(d, 1, 3 * p->database.unit_us + second_us / 500);
@@ -629,8 +629,8 @@ static void change_restlessly(struct plan *p)
     uint64_t most_is_told_us = p->busy_until_us + minute_us;
     if (p->theme != THEME_RESTLESS_TENANTS) return;
     for (uint32_t n = 0; n < CHANGES_MAX && p->incident_count + ROOM_FOR_THE_LAST < PLAN_INCIDENTS_MAX; n++)
-        change_at(p, &d, world_begins_at_us + second_us + prng_below(&d, most_is_told_us - world_begins_at_us));
-    change_at(p, &d, p->calm_at_us - between(&d, 5 * second_us, 90 * second_us));
+        change_at(p, &d, world_begins_at_us + second_us + prng_below(&d, most_is_told_us - world_begins_at_us), 1);
+    change_at(p, &d, p->calm_at_us - between(&d, 5 * second_us, 90 * second_us), 2);
 }
 
 static void have_pending_decided(struct plan *p)

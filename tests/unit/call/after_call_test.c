@@ -127,6 +127,20 @@ static void a_service_is_what_was_named_or_nothing(void **)
     expect(decide(f, 0), AFTER_CALL_IMPOSSIBLE, "service_without_calcom_event_type");
 }
 
+static void of_two_people_with_one_name_none_is_guessed(void **)
+{
+    const struct staff_member twins[] = { salon_staff[0], salon_staff[0] };
+    const struct staff_service pairs[] = { { &twins[0], &salon_services[0], 501 }, { &twins[1], &salon_services[0], 502 } };
+    struct tenant_snapshot t = salon;
+    t.staff = twins, t.staff_count = 2;
+    t.staff_services = pairs, t.staff_service_count = 2;
+    struct booking_facts f = agreed("2026-03-12", "10:30");
+    f.staff = slice_of("Lena");
+    struct after_call a = after_call_decide(&t, &salon_branches[0], &f, berlin, now_us, 0);
+    expect(a, AFTER_CALL_IMPOSSIBLE, "ambiguous_staff");
+    assert_true(slice_equal(a.phrase, slice_of("Lena")));
+}
+
 static void without_a_service_the_branchs_own_event_type_is_meant(void **)
 {
     struct booking_facts f = agreed("2026-03-12", "10:30");
@@ -251,6 +265,7 @@ int main(void)
         cmocka_unit_test(an_hour_that_does_not_exist_is_not_moved),
         cmocka_unit_test(of_an_hour_that_comes_twice_the_first_is_meant),
         cmocka_unit_test(a_service_is_what_was_named_or_nothing),
+        cmocka_unit_test(of_two_people_with_one_name_none_is_guessed),
         cmocka_unit_test(without_a_service_the_branchs_own_event_type_is_meant),
         cmocka_unit_test(a_branch_that_is_not_set_up_books_nothing),
         cmocka_unit_test(a_zone_that_is_not_known_is_not_replaced),
