@@ -116,6 +116,13 @@ class BenchEngine(worlds.Engine):
 class Ringmaster:
     def __init__(self, name, prefix, directory, program="ringmaster-instant"):
         self.name, self.world = name, worlds.World(directory, ROOT / "deploy" / "worlds" / "demo.json", prefix, settings=SETTINGS)
+        try:
+            self.start(program)
+        except BaseException:
+            self.world.down()  # nobody else knows of it yet
+            raise
+
+    def start(self, program):
         self.world.up(engine=False)
         tenants = self.world.directory / "tenants.json"
         tenants.write_text(self.world.postgres.query("SELECT tenant_snapshot() AS text")[0]["text"])

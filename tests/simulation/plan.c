@@ -413,6 +413,20 @@ static bool is_drawn(const struct plan *p, enum sim_fault f)
     return f != SIM_FAULT_NO_FAULT;
 }
 
+/* The faults of a rule; a share of them are those after which nobody knows whether it is booked. */
+static void add_kinds(struct json_writer *w, const struct plan *p, struct prng *d, uint64_t count, double about_outcomes)
+{
+    json_begin_array(w, "faults");
+    while (count > 0) {
+        bool           is_about_outcomes = about_outcomes > 0 && happens(d, about_outcomes);
+        enum sim_fault fault = (enum sim_fault)prng_below(d, is_about_outcomes ? SIM_FAULT_LOOKUP_FAILS + 1 : SIM_FAULT_COUNT);
+        if (!is_drawn(p, fault)) continue;
+        json_add_text(w, nullptr, slice_from_text(sim_fault_name(fault)));
+        count -= 1;
+    }
+    json_end_array(w);
+}
+
 /* What befalls webhooks themselves, whoever causes them. */
 static void draw_webhook_faults(struct planned_fault *f, struct prng *d, double rate)
 {
@@ -460,16 +474,7 @@ static void draw_fault(struct plan *p, uint32_t n, double rate)
     json_add_real(&w, "rate", rate);
     json_add_text(&w, "endpoint", slice_from_text(endpoints[prng_below(&d, sizeof endpoints / sizeof *endpoints)]));
     if (happens(&d, 0.7)) json_add_integer(&w, "delay_ms", (int64_t)between(&d, 1, happens(&d, 0.5) ? 5'000 : late_ms_max));
-    json_begin_array(&w, "faults");
-    for (uint64_t more = between(&d, 1, 4); more > 0;) {
-        bool about_outcomes = happens(&d, 0.6); /* those after which nobody knows whether it is booked */
-        uint64_t kinds = about_outcomes ? SIM_FAULT_LOOKUP_FAILS + 1 : SIM_FAULT_COUNT;
-        enum sim_fault fault = (enum sim_fault)prng_below(&d, kinds);
-        if (!is_drawn(p, fault)) continue;
-        json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
-        more -= 1;
-    }
-    json_end_array(&w);
+    add_kinds(&w, p, &d, between(&d, 1, 4), 0.6);
     json_end_object(&w);
     ensure(!b.overflowed);
 }
@@ -533,14 +538,7 @@ static void draw_variety(struct plan *p, struct prng d)
     json_begin_object(&w, nullptr);
     json_add_integer(&w, "seed", (int64_t)(prng_next(&d) >> 12));
     json_add_real(&w, "rate", 0.12);
-    json_begin_array(&w, "faults");
-    for (uint64_t more = 20; more > 0;) {
-        enum sim_fault fault = (enum sim_fault)prng_below(&d, SIM_FAULT_COUNT);
-        if (!is_drawn(p, fault)) continue;
-        json_add_text(&w, nullptr, slice_from_text(sim_fault_name(fault)));
-        more -= 1;
-    }
-    json_end_array(&w);
+    add_kinds(&w, p, &d, 20, 0);
     json_end_object(&w);
     ensure(!b.overflowed);
 }
